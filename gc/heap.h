@@ -1,0 +1,139 @@
+// The heap: allocation, collection, limits, statistics. (The essay on the collector stands in
+// gc/minor_gc.cc and docs/gc.md.)
+//
+// Units: sizes in bytes. Ownership: one heap per VM, touched by the VM thread only.
+// Errors: small allocations never fail; when the limit is passed, `limit_exceeded()` becomes true
+// and the interpreter throws out-of-memory at the next safepoint, while allocation goes on in the
+// reserve. A request of kLargeBytes or more must be announced with Reserve(), which may refuse it.
+#ifndef WEFT_GC_HEAP_H_
+#define WEFT_GC_HEAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "gc/card_table.h"
+#include "gc/layout.h"
+#include "gc/object.h"
+
+namespace weft::gc {
+
+// Address space, fixed so that an image needs no relocation.
+inline constexpr uint64_t kImageBase = 0x2000'0000'0000;   // objects of the image, mapped from its file
+inline constexpr uint64_t kImageSpan = uint64_t{1} << 30;
+inline constexpr uint64_t kCellBase = kImageBase + kImageSpan;  // word cells, inline caches: not objects
+inline constexpr uint64_t kCellSpan = uint64_t{1} << 30;
+inline constexpr uint64_t kHeapBase = kCellBase + kCellSpan;    // nursery, mature blocks, large objects
+
+inline constexpr size_t kLargeBytes = 8192;  // from here on: large-object space, never moved
+
+struct HeapOptions {
+  size_t heap_limit_bytes = 0;         // 0: three quarters of the machine's memory
+  size_t nursery_bytes = 1 << 20;
+  bool verify = false;                 // --verify-heap: HeapVerifier around every collection
+  bool trace = false;                  // --trace-gc: one line per collection on stderr
+  uint32_t stress_rate = 0;            // --gc-stress: minor at 1 of RATE allocations (1: each),
+  uint64_t stress_seed = 0;            //   full at every 1000th of those, drawn from the seed
+};
+
+struct HeapStatistics {
+  uint64_t minor_collections = 0, full_collections = 0;
+  uint64_t allocated_bytes = 0, promoted_bytes = 0;
+  uint64_t live_bytes_after_full = 0;
+  uint64_t minor_ns_total = 0, minor_ns_max = 0, full_ns_total = 0, full_ns_max = 0;
+};
+
+// A set of roots. Registered once; `minor` tells that only roots that may point into the nursery
+// need visiting (clean stacks may be skipped).
+class RootSource {
+ public:
+  virtual ~RootSource() = default;
+  virtual const char* name() const = 0;  // row of gc/roots.def
+  virtual void VisitRoots(SlotVisitor& visitor, bool minor) = 0;
+  // After marking, before sweeping, in a full collection: drop what is dead. `IsLive` answers for
+  // any heap word.
+  virtual void SweepDead(const class Heap& heap) { (void)heap; }
+};
+
+class RootBase;
+class Heap {
+ public:
+  static absl::StatusOr<std::unique_ptr<Heap>> Create(const HeapOptions& options);
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  void RegisterLayout(uint32_t shape, const LayoutDescriptor& layout);
+  // Tuple shapes: all `words` after the header are traced.
+  void RegisterTupleShape(uint32_t shape, uint32_t words);
+  void AddRootSource(RootSource* source);
+  void RemoveRootSource(RootSource* source);
+
+  // A new object, header set, all other words 0 (fixnum 0). `bytes` includes the header and is
+  // rounded up to 8. May collect: every raw word outside roots is invalid afterwards; the result
+  // itself is valid until the next allocation.
+  Word Allocate(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
+  // The same, in the space that never moves (code, words).
+  Word AllocatePinned(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
+  // False if `bytes` more would pass the limit even after a full collection.
+  bool Reserve(size_t bytes) WEFT_ALLOCATES;
+  bool limit_exceeded() const { return limit_exceeded_; }
+  void ClearLimitExceeded() { limit_exceeded_ = false; }
+
+  // The only way to store a heap word into an object: the barrier.
+  void Write(Object* holder, Word* slot, Word value) WEFT_NO_ALLOC {
+    (void)holder;
+    *slot = value;
+    cards_.Mark(slot);
+  }
+  CardTable& cards() { return cards_; }
+
+  void CollectMinor() WEFT_ALLOCATES;
+  void CollectFull() WEFT_ALLOCATES;
+  // Every reference to from[i] becomes one to to[i]. Both are roots meanwhile. Collects.
+  void Become(const std::vector<Word>& from, const std::vector<Word>& to) WEFT_ALLOCATES;
+  // Calls `visit` for every live object (after a full collection), in address order of the spaces.
+  void ForEachObject(void (*visit)(Object* object, void* data), void* data);
+
+  bool InNursery(uint64_t address) const { return address - nursery_begin_ < nursery_span_; }
+  // The object that contains an interior address, in image, mature or large space; null if none.
+  Object* FindObject(uint64_t address) const;
+  bool IsLive(Word word) const;  // during SweepDead only
+  size_t SizeOf(const Object* object) const;
+  void TraceObject(Object* object, SlotVisitor& visitor) const;
+
+  uint32_t NextIdentityHash() { return ++identity_counter_ == 0 ? ++identity_counter_ : identity_counter_; }
+  const HeapStatistics& statistics() const { return statistics_; }
+  size_t used_bytes() const;
+  size_t limit_bytes() const;
+  absl::Status Verify() const;  // HeapVerifier: the first violation, in words
+
+  // Image (gc/image.h) and handles (gc/handle.h) reach in here.
+  RootBase* root_head_ = nullptr;
+
+ private:
+  friend class ImageWriter;
+  friend class ImageReader;
+  friend class MinorCollector;
+  friend class FullCollector;
+  friend class HeapVerifier;
+  explicit Heap(const HeapOptions& options);
+  struct Spaces;  // nursery, mature, large, image: gc/spaces.h
+  std::unique_ptr<Spaces> spaces_;
+  CardTable cards_;
+  uint64_t nursery_begin_ = 0, nursery_span_ = 0;
+  uint64_t nursery_top_ = 0, nursery_end_ = 0;
+  uint32_t identity_counter_ = 0;
+  bool limit_exceeded_ = false;
+  HeapStatistics statistics_;
+  HeapOptions options_;
+};
+
+}  // namespace weft::gc
+
+#endif  // WEFT_GC_HEAP_H_
