@@ -79,22 +79,23 @@ struct String : Object {
 
 // A word cell: outside the heap (pages of its own), never moves, callers go through it.
 struct WordCell {
-  uint64_t entry;    // address of the first instruction
+  uint64_t entry;    // static entry: always valid for callers with a window (kEnterDynamic if the
+                     // word has only dynamic code)
   Word word;         // the WordObject (pinned)
   uint8_t mode;      // CodeMode
   uint8_t inputs;    // of the entry, in static mode
   uint8_t outputs;
   uint8_t spare[5];
-  uint64_t spare2;
+  uint64_t dynamic_entry;  // for mode kDynamic: first instruction of the dynamic code
 };
 static_assert(sizeof(WordCell) == 32);
 
 enum class CodeMode : uint8_t {
-  kStatic,   // windowed; inputs and outputs known
-  kDynamic,  // w is the top of the stack
+  kStatic,   // windowed; inputs and outputs known; dynamic callers use `entry` too
+  kDynamic,  // dynamic callers use `dynamic_entry` (w is the top of the stack)
   kGeneric,  // entry is kDispatch(Math); dynamic callers look the method up themselves
-  kLazy,     // no code yet: compile on first call
-  kBroken,   // kUndefined: throws
+  kLazy,     // no code yet: dynamic code is made on the first call; entry is kEnterDynamic
+  kBroken,   // entry is kUndefined: throws, in either mode
 };
 
 struct WordObject : Object {  // pinned
