@@ -1,0 +1,92 @@
+// Cell space: word cells and inline caches, in pages of their own at gc::kCellBase, so that forked
+// children go on sharing the pages of image and heap. Cells never move; their addresses stand in
+// literal pools and on stacks, where they read as fixnums.
+//
+// Units: bytes. The space is one reservation, committed as it grows, cut into 32-byte units; a
+// WordCell takes one, an InlineCache three. Each kind has its free list.
+// Ownership: a cell belongs to its WordObject, a cache to its Code; after a full collection
+// SweepDead frees those of dead owners. Errors: none (the reservation outlasts any heap).
+#ifndef WEFT_VM_CELLS_H_
+#define WEFT_VM_CELLS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gc/heap.h"
+#include "vm/objects.h"
+
+namespace weft {
+
+class Vm;
+
+// A polymorphic inline cache of one call site. Entries are valid while `epoch` is the space's; a
+// stale cache is emptied by whoever meets it.
+struct InlineCache {
+  static constexpr int kEntries = 4;
+  struct Entry {
+    WordCell* target;
+    uint32_t shape;
+    int32_t slot;  // >= 0: the target is an accessor of this slot of the shape; -1: call it
+  };
+  Word generic;  // pinned WordObject
+  Word owner;    // the Code it belongs to, pinned; f while free
+  uint32_t epoch;
+  uint32_t used;  // entries in use
+  uint64_t misses;
+  Entry entries[kEntries];
+};
+static_assert(sizeof(InlineCache) == 96);
+
+class CellSpace : public gc::RootSource {
+ public:
+  // Reserves the space. `bytes_in_use` > 0: the image loader has mapped that many at its start.
+  CellSpace(Vm& vm, uint64_t bytes_in_use);
+  ~CellSpace() override;
+
+  // A cell for `word`, mode kLazy, entry 0. The caller stores its address in the word.
+  WordCell* NewWordCell(Word word);
+  // An empty cache for `generic`, owned by nobody yet (set owner when the code exists).
+  InlineCache* NewInlineCache(Word generic);
+
+  // True for the address of a live word cell or cache (checks of foreign bytecode).
+  bool IsWordCell(uint64_t address) const;
+  bool IsInlineCache(uint64_t address) const;
+
+  uint32_t dispatch_epoch() const { return dispatch_epoch_; }
+  // A class or method changed: every cached dispatch is void from now on.
+  void InvalidateDispatch() { ++dispatch_epoch_; }
+  void set_dispatch_epoch(uint32_t epoch) { dispatch_epoch_ = epoch; }
+
+  uint64_t bytes_in_use() const { return used_; }
+
+  // Every live cell and cache, in address order (image writer).
+  template <class OnCell, class OnCache>
+  void ForEach(OnCell on_cell, OnCache on_cache);
+
+  const char* name() const override { return "cells"; }
+  // Words are pinned and owned by the heap: cells hold no roots.
+  void VisitRoots(gc::SlotVisitor&, bool) override {}
+  void SweepDead(const gc::Heap& heap) override;
+
+ private:
+  enum Unit : uint8_t { kFree = 0, kCell = 1, kCache = 2, kInner = 3, kFreeCache = 4 };
+  static constexpr uint64_t kUnitBytes = 32;
+  static constexpr uint64_t kHeaderBytes = 4096;  // magic, used bytes, epoch
+  struct Header;
+
+  uint64_t Take(uint64_t units, Unit kind);
+  Unit KindAt(uint64_t address) const;
+  void SetKind(uint64_t address, uint64_t units, Unit kind);
+
+  Vm& vm_;
+  uint64_t used_ = 0;       // bytes from gc::kCellBase
+  uint64_t committed_ = 0;
+  uint32_t dispatch_epoch_ = 1;
+  uint64_t free_cells_ = 0;   // linked through the first word
+  uint64_t free_caches_ = 0;
+  uint8_t* kinds_ = nullptr;  // one byte per unit, its own reservation
+};
+
+}  // namespace weft
+
+#endif  // WEFT_VM_CELLS_H_
