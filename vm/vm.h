@@ -31,6 +31,13 @@ enum class Special : uint32_t {
   kCount,
 };
 
+// Kinds of errors the VM throws; the value is Factor's error number.
+enum class ErrorKind : int32_t {
+#define ERROR(name, number, summary) k##name = number,
+#include "vm/errors.def"
+#undef ERROR
+};
+
 class Vm {
  public:
   static absl::StatusOr<std::unique_ptr<Vm>> Create(const Options& options, CompilerInterface* compiler);
@@ -54,7 +61,7 @@ class Vm {
 
   // Throwing: fill pending_error and return Outcome::kThrow. The error is a kernel-error array
   // { "kernel-error" n arg1 arg2 } (vm/errors.def), as Factor's. Arguments are read first.
-  Outcome Throw(enum class ErrorKind kind, gc::Word arg1, gc::Word arg2) WEFT_ALLOCATES;
+  Outcome Throw(ErrorKind kind, gc::Word arg1, gc::Word arg2) WEFT_ALLOCATES;
   Outcome ThrowType(TypeId expected, gc::Word object) WEFT_ALLOCATES;  // { "kernel-error" type object class }
 
   gc::Root pending_error;
