@@ -1,0 +1,141 @@
+#include "vm/hashing.h"
+
+#include <bit>
+#include <cstring>
+
+#include "vm/number/number.h"
+
+namespace weft {
+namespace {
+
+constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15;
+
+uint64_t Mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * kMultiplier;
+  return hash ^ (hash >> 29);
+}
+
+// Positive, a fixnum, and not 0, which a fresh object's hash slot reads as.
+int64_t Finish(uint64_t hash) {
+  hash = (hash ^ (hash >> 32)) & static_cast<uint64_t>(Word::kMaxFixnum);
+  return hash == 0 ? 1 : static_cast<int64_t>(hash);
+}
+
+// Code points of a string, whatever its width.
+class CodePoints {
+ public:
+  explicit CodePoints(String* string) WEFT_NO_ALLOC : width_(string->width()), data_(string->data) {
+    if (width_ == String::kAside) data_ = As<ByteArray>(*string->aside())->bytes;
+  }
+  uint32_t at(int64_t i) const {
+    if (width_ == String::kOne) return data_[i];
+    if (width_ == String::kTwo) {
+      uint16_t unit;
+      std::memcpy(&unit, data_ + 2 * i, 2);
+      return unit;
+    }
+    uint32_t unit;
+    std::memcpy(&unit, data_ + 4 * i, 4);
+    return unit;
+  }
+  bool is_bytes() const { return width_ == String::kOne; }
+  const uint8_t* bytes() const { return data_; }
+
+ private:
+  String::Width width_;
+  const uint8_t* data_;
+};
+
+}  // namespace
+
+int64_t IdentityHash(gc::Heap& heap, Word word) WEFT_NO_ALLOC {
+  Object* object = gc::ObjectAt(word);
+  if (object->hash() == 0) object->set_hash(heap.NextIdentityHash());
+  return object->hash();
+}
+
+int64_t HashString(String* string) WEFT_NO_ALLOC {
+  if (string->hash.IsFixnum() && string->hash.AsFixnum() != 0) return string->hash.AsFixnum();
+  const CodePoints points(string);
+  uint64_t hash = static_cast<uint64_t>(string->size());
+  for (int64_t i = 0; i < string->size(); ++i) hash = Mix(hash, points.at(i));
+  const int64_t result = Finish(hash);
+  string->hash = Word::Fixnum(result);
+  return result;
+}
+
+bool StringsEqual(String* a, String* b) WEFT_NO_ALLOC {
+  if (a == b) return true;
+  const int64_t size = a->size();
+  if (size != b->size()) return false;
+  const CodePoints left(a), right(b);
+  if (left.is_bytes() && right.is_bytes()) {
+    return std::memcmp(left.bytes(), right.bytes(), static_cast<size_t>(size)) == 0;
+  }
+  for (int64_t i = 0; i < size; ++i) {
+    if (left.at(i) != right.at(i)) return false;
+  }
+  return true;
+}
+
+int64_t HashBytes(const uint8_t* bytes, int64_t size) {
+  uint64_t hash = static_cast<uint64_t>(size);
+  for (int64_t i = 0; i < size; ++i) hash = Mix(hash, bytes[i]);
+  return Finish(hash);
+}
+
+bool NativeHash(gc::Heap& heap, Word word, int64_t* hash) WEFT_NO_ALLOC {
+  if (word.IsFixnum()) {
+    *hash = word.AsFixnum();
+    return true;
+  }
+  if (IsFloat(word)) {
+    const double value = FloatValue(word);
+    *hash = Finish(Mix(1, std::bit_cast<uint64_t>(value == 0 ? 0.0 : value)));
+    return true;
+  }
+  if (!word.IsPointer()) {
+    *hash = static_cast<int64_t>(word.bits);
+    return true;
+  }
+  switch (static_cast<TypeId>(gc::ObjectAt(word)->shape())) {
+    case TypeId::kString:
+      *hash = HashString(As<String>(word));
+      return true;
+    case TypeId::kWordObject:
+      *hash = IdentityHash(heap, word);
+      return true;
+    case TypeId::kBignum: {
+      const Bignum* number = As<Bignum>(word);
+      const int64_t size = number->size.AsFixnum();
+      uint64_t mixed = static_cast<uint64_t>(size);
+      for (int64_t i = 0; i < (size < 0 ? -size : size); ++i) mixed = Mix(mixed, number->limbs[i]);
+      *hash = Finish(mixed);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+bool NativeEquals(Word a, Word b) WEFT_NO_ALLOC {
+  if (a == b) return true;
+  if (IsFloat(a)) return IsFloat(b) && FloatValue(a) == FloatValue(b);
+  if (!a.IsPointer() || !b.IsPointer()) return false;
+  const uint32_t shape = gc::ObjectAt(a)->shape();
+  if (shape != gc::ObjectAt(b)->shape()) return false;
+  if (shape == ShapeOf(TypeId::kString)) return StringsEqual(As<String>(a), As<String>(b));
+  if (shape == ShapeOf(TypeId::kBignum)) {
+    const Bignum* left = As<Bignum>(a);
+    const Bignum* right = As<Bignum>(b);
+    const int64_t size = left->size.AsFixnum();
+    if (size != right->size.AsFixnum()) return false;
+    for (int64_t i = 0; i < (size < 0 ? -size : size); ++i) {
+      if (left->limbs[i] != right->limbs[i]) return false;
+    }
+    return true;
+  }
+  return false;
+}
+
+}  // namespace weft
