@@ -2,8 +2,10 @@
 // children go on sharing the pages of image and heap. Cells never move; their addresses stand in
 // literal pools and on stacks, where they read as fixnums.
 //
-// Units: bytes. The space is one reservation, committed as it grows, cut into 32-byte units; a
-// WordCell takes one, an InlineCache three. Each kind has its free list.
+// Units: bytes. The space is one reservation, committed as it grows. Pages of 4096 bytes are cut into
+// units of 32; the first four units of a page hold the kinds of all its units (one byte each), so
+// that the pages describe themselves in an image. A WordCell takes one unit, an InlineCache three.
+// Each kind has its free list, linked through the first word.
 // Ownership: a cell belongs to its WordObject, a cache to its Code; after a full collection
 // SweepDead frees those of dead owners. Errors: none (the reservation outlasts any heap).
 #ifndef WEFT_VM_CELLS_H_
@@ -12,12 +14,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gc/address_space.h"
 #include "gc/heap.h"
 #include "vm/objects.h"
 
 namespace weft {
-
-class Vm;
 
 // A polymorphic inline cache of one call site. Entries are valid while `epoch` is the space's; a
 // stale cache is emptied by whoever meets it.
@@ -32,7 +33,9 @@ struct InlineCache {
   Word owner;    // the Code it belongs to, pinned; f while free
   uint32_t epoch;
   uint32_t used;  // entries in use
-  uint64_t misses;
+  uint32_t misses;
+  uint16_t inputs;         // of the generic; set with dispatch_slot at the first miss
+  uint16_t dispatch_slot;  // which argument decides, from the callee's slot 0
   Entry entries[kEntries];
 };
 static_assert(sizeof(InlineCache) == 96);
@@ -40,8 +43,8 @@ static_assert(sizeof(InlineCache) == 96);
 class CellSpace : public gc::RootSource {
  public:
   // Reserves the space. `bytes_in_use` > 0: the image loader has mapped that many at its start.
-  CellSpace(Vm& vm, uint64_t bytes_in_use);
-  ~CellSpace() override;
+  explicit CellSpace(uint64_t bytes_in_use);
+  ~CellSpace() override = default;
 
   // A cell for `word`, mode kLazy, entry 0. The caller stores its address in the word.
   WordCell* NewWordCell(Word word);
@@ -59,32 +62,47 @@ class CellSpace : public gc::RootSource {
 
   uint64_t bytes_in_use() const { return used_; }
 
-  // Every live cell and cache, in address order (image writer).
+  // Calls on_cell(WordCell*) and on_cache(InlineCache*) for all in use, in address order.
   template <class OnCell, class OnCache>
-  void ForEach(OnCell on_cell, OnCache on_cache);
+  void ForEach(OnCell on_cell, OnCache on_cache) {
+    for (uint64_t at = kFirst; at < used_; at += kUnitBytes) {
+      const Unit unit = KindAt(at);
+      if (unit == kCell) on_cell(reinterpret_cast<WordCell*>(gc::kCellBase + at));
+      if (unit == kCache) on_cache(reinterpret_cast<InlineCache*>(gc::kCellBase + at));
+    }
+  }
 
   const char* name() const override { return "cells"; }
-  // Words are pinned and owned by the heap: cells hold no roots.
-  void VisitRoots(gc::SlotVisitor&, bool) override {}
+  // Words are owned by the heap and never move: cells hold no roots.
+  void VisitRoots(gc::SlotVisitor& visitor, bool minor) override {
+    (void)visitor;
+    (void)minor;
+  }
   void SweepDead(const gc::Heap& heap) override;
 
  private:
-  enum Unit : uint8_t { kFree = 0, kCell = 1, kCache = 2, kInner = 3, kFreeCache = 4 };
+  enum Unit : uint8_t { kFree = 0, kCell = 1, kCache = 2, kInner = 3, kKinds = 4 };
   static constexpr uint64_t kUnitBytes = 32;
-  static constexpr uint64_t kHeaderBytes = 4096;  // magic, used bytes, epoch
-  struct Header;
+  static constexpr uint64_t kPageUnits = gc::kPageBytes / kUnitBytes;
+  static constexpr uint64_t kKindUnits = kPageUnits / kUnitBytes;
+  static constexpr uint64_t kFirst = kKindUnits * kUnitBytes;  // first usable offset
 
+  // Offsets are from gc::kCellBase.
   uint64_t Take(uint64_t units, Unit kind);
-  Unit KindAt(uint64_t address) const;
-  void SetKind(uint64_t address, uint64_t units, Unit kind);
+  Unit KindAt(uint64_t offset) const { return static_cast<Unit>(*KindByte(offset)); }
+  static uint8_t* KindByte(uint64_t offset) {
+    const uint64_t page = gc::kCellBase + gc::RoundDown(offset, gc::kPageBytes);
+    return reinterpret_cast<uint8_t*>(page) + offset % gc::kPageBytes / kUnitBytes;
+  }
+  void SetKind(uint64_t offset, uint64_t units, Unit kind);
+  void Free(uint64_t offset, uint64_t units, uint64_t& list);
 
-  Vm& vm_;
-  uint64_t used_ = 0;       // bytes from gc::kCellBase
+  gc::Reservation reservation_;
+  uint64_t used_ = 0;
   uint64_t committed_ = 0;
   uint32_t dispatch_epoch_ = 1;
-  uint64_t free_cells_ = 0;   // linked through the first word
+  uint64_t free_cells_ = 0;  // offsets; 0: none
   uint64_t free_caches_ = 0;
-  uint8_t* kinds_ = nullptr;  // one byte per unit, its own reservation
 };
 
 }  // namespace weft
