@@ -2,12 +2,12 @@
 // children go on sharing the pages of image and heap. Cells never move; their addresses stand in
 // literal pools and on stacks, where they read as fixnums.
 //
-// Units: bytes. The space is one reservation, committed as it grows. Pages of 4096 bytes are cut into
-// units of 32; the first four units of a page hold the kinds of all its units (one byte each), so
-// that the pages describe themselves in an image. A WordCell takes one unit, an InlineCache three.
-// Each kind has its free list, linked through the first word.
-// Ownership: a cell belongs to its WordObject, a cache to its Code; after a full collection
-// SweepDead frees those of dead owners. Errors: none (the reservation outlasts any heap).
+// Units: bytes. The space is one reservation, committed as it grows. Pages of 4096 bytes are cut
+// into units of 32; the first four units of a page hold the kinds of all its units (one byte each),
+// so that the pages describe themselves in an image. A WordCell takes one unit, an InlineCache
+// three. Each kind has its free list, linked through the first word. Ownership: a cell belongs to
+// its WordObject, a cache to its Code; after a full collection SweepDead frees those of dead
+// owners. Errors: none (the reservation outlasts any heap).
 #ifndef WEFT_VM_CELLS_H_
 #define WEFT_VM_CELLS_H_
 

@@ -8,26 +8,10 @@ namespace {
 
 constexpr uint32_t kReplacement = 0xFFFD;
 constexpr size_t kHeaderBytes = 24;  // header, length and width, hash
-constexpr int64_t kHashMask = (int64_t{1} << 60) - 1;
 
 constexpr int64_t BytesPer(String::Width width) {
   return width == String::kOne ? 1 : width == String::kTwo ? 2 : 4;
 }
-
-// FNV-1a over whole code points, with a last mixing step so that the low bits (which hashtables
-// use) depend on all of them. Equal contents hash alike in every width.
-class Hasher {
- public:
-  void Add(uint32_t code_point) { hash_ = (hash_ ^ code_point) * 0x100000001B3U; }
-  int64_t Finish() const {
-    uint64_t h = hash_ ^ (hash_ >> 32);
-    h *= 0x9E3779B97F4A7C15U;
-    return static_cast<int64_t>(h >> 3) & kHashMask;
-  }
-
- private:
-  uint64_t hash_ = 0xCBF29CE484222325U;
-};
 
 void StoreRaw(uint8_t* data, String::Width width, int64_t i, uint32_t code_point) {
   switch (width) {
@@ -197,21 +181,6 @@ void SetStringAt(gc::Heap& heap, const gc::Root& string, int64_t i, uint32_t cod
   heap.Write(object, object->aside(), word);
 }
 
-bool StringsEqual(const String* a, const String* b) {
-  if (a == b) return true;
-  const StringView left(a);
-  const StringView right(b);
-  if (left.size() != right.size()) return false;
-  if (left.width() == right.width()) {
-    const auto bytes = static_cast<size_t>(left.size() * BytesPer(left.width()));
-    return std::memcmp(left.data(), right.data(), bytes) == 0;
-  }
-  for (int64_t i = 0; i < left.size(); ++i) {
-    if (left.at(i) != right.at(i)) return false;
-  }
-  return true;
-}
-
 bool StringEquals(const String* a, absl::string_view utf8) {
   const StringView view(a);
   const auto* bytes = reinterpret_cast<const uint8_t*>(utf8.data());
@@ -231,21 +200,6 @@ int CompareStrings(const String* a, const String* b) {
   }
   if (left.size() == right.size()) return 0;
   return left.size() < right.size() ? -1 : 1;
-}
-
-int64_t HashString(String* string) {
-  if (string->hash.IsFixnum()) return string->hash.AsFixnum();
-  const StringView view(string);
-  Hasher hasher;
-  for (int64_t i = 0; i < view.size(); ++i) hasher.Add(view.at(i));
-  string->hash = Word::Fixnum(hasher.Finish());
-  return string->hash.AsFixnum();
-}
-
-int64_t HashCodePoints(const uint32_t* code_points, int64_t size) {
-  Hasher hasher;
-  for (int64_t i = 0; i < size; ++i) hasher.Add(code_points[i]);
-  return hasher.Finish();
 }
 
 void AppendUtf8(uint32_t code_point, std::string& out) {

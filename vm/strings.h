@@ -4,6 +4,7 @@
 // narrow string moves its content aside, into a byte array with 4 bytes per code point (String in
 // vm/objects.h). Code points are 0..0x10FFFF; surrogates are allowed (as in Factor) and become
 // U+FFFD when encoded.
+// Hash and equality: vm/hashing.h.
 // Units: code points, unless a name says bytes. Errors: none; callers check bounds and call
 // Heap::Reserve for large sizes.
 #ifndef WEFT_VM_STRINGS_H_
@@ -67,17 +68,13 @@ Word MakeSubstring(gc::Heap& heap, const gc::Root& string, int64_t from, int64_t
 
 uint32_t StringAt(const String* string, int64_t i) WEFT_NO_ALLOC;
 // May move the content aside. REQUIRES: in bounds, a valid code point.
-void SetStringAt(gc::Heap& heap, const gc::Root& string, int64_t i, uint32_t code_point)
-    WEFT_ALLOCATES;
+void SetStringAt(gc::Heap& heap, const gc::Root& string, int64_t i,
+                 uint32_t code_point) WEFT_ALLOCATES;
 // Overwrites the content of a string that is wide enough: no allocation. Forgets the hash.
 void StoreCodePoint(String* string, int64_t i, uint32_t code_point) WEFT_NO_ALLOC;
 
-bool StringsEqual(const String* a, const String* b) WEFT_NO_ALLOC;
 bool StringEquals(const String* a, absl::string_view utf8) WEFT_NO_ALLOC;
 int CompareStrings(const String* a, const String* b) WEFT_NO_ALLOC;  // -1, 0, 1 by code points
-// The hash of a string's content, a non-negative fixnum; kept in the string until it changes.
-int64_t HashString(String* string) WEFT_NO_ALLOC;
-int64_t HashCodePoints(const uint32_t* code_points, int64_t size);
 
 std::string ToUtf8(const String* string) WEFT_NO_ALLOC;
 std::string ToUtf8(Word string) WEFT_NO_ALLOC;

@@ -25,14 +25,14 @@ constexpr uint16_t U = kPrimFlushable;
 }  // namespace
 
 #define PRIM(vocabulary, word, function, effect, flags)                                       \
-  {vocabulary, word,     effect, function, ParseEffectCounts(effect), PrimitiveKind::kFunction, \
+  {vocabulary, word,   effect, function, ParseEffectCounts(effect), PrimitiveKind::kFunction, \
    Op::kNop,   (flags)},
-#define SHUFFLE(vocabulary, word, effect)                                                     \
-  {vocabulary, word,     effect, nullptr, ParseEffectCounts(effect), PrimitiveKind::kShuffle, \
+#define SHUFFLE(vocabulary, word, effect)                                                 \
+  {vocabulary, word, effect, nullptr, ParseEffectCounts(effect), PrimitiveKind::kShuffle, \
    Op::kNop,   F | U},
-#define BODY(vocabulary, word, opcode, effect)                                             \
-  {vocabulary,      word, effect, nullptr, ParseEffectCounts(effect), PrimitiveKind::kBody, \
-   Op::k##opcode, A | T},
+#define BODY(vocabulary, word, opcode, effect)                                      \
+  {vocabulary,           word,          effect, nullptr, ParseEffectCounts(effect), \
+   PrimitiveKind::kBody, Op::k##opcode, A | T},
 const Primitive kPrimitives[kPrimitiveCount] = {
 #include "vm/primitives.def"
 };

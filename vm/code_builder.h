@@ -1,0 +1,116 @@
+// Assembles one Code object: instructions with labels, literals with fixed-up distances, stack
+// maps, positions, and what must be kept alive for raw literals (cells, inline caches).
+//
+// Used for the small bodies that the VM makes itself (vm/word_code.h, dispatch chains) and by the
+// compiler. Literals are held in roots until Finish, so the caller may allocate between calls.
+// Errors: Finish returns f if an operand does not fit its field (code too large); the caller
+// falls back to a smaller piece or reports it.
+#ifndef WEFT_VM_CODE_BUILDER_H_
+#define WEFT_VM_CODE_BUILDER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "gc/handle.h"
+#include "vm/bytecode.h"
+#include "vm/cells.h"
+#include "vm/objects.h"
+
+namespace weft {
+
+class Vm;
+
+// An item of a stack map (vm/stack_map.h).
+struct MapItem {
+  enum Kind : char {
+    kSlot = 'S',
+    kLiteral = 'L',
+    kInt = 'I',
+    kOther = 'O',
+    kCurried = 'C',   // the two items after it
+    kComposed = 'K',  // the two items after it
+    kDropped = 'X',
+  };
+  Kind kind;
+  int32_t value;  // slot, literal number, fixnum or bits
+};
+
+class CodeBuilder {
+ public:
+  using Label = uint32_t;
+
+  explicit CodeBuilder(Vm& vm);
+
+  // Numbers for literals; equal words share one.
+  uint32_t Literal(Word word) WEFT_NO_ALLOC;
+  // A raw literal: the address of the word's cell. Keeps the word alive.
+  uint32_t CellLiteral(Word word) WEFT_NO_ALLOC;
+  // A raw literal: a new inline cache for calls of `generic`.
+  uint32_t CacheLiteral(Word generic) WEFT_NO_ALLOC;
+  // Keeps `word` alive as long as the code.
+  void Keep(Word word) WEFT_NO_ALLOC;
+
+  // Index of the next instruction word.
+  uint32_t here() const { return static_cast<uint32_t>(words_.size()); }
+  void Emit(uint32_t word) { words_.push_back(word); }
+  void EmitABC(Op op, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0) {
+    Emit(EncodeABC(op, a, b, c));
+  }
+  void EmitAD(Op op, uint32_t a, uint32_t d) { Emit(EncodeAD(op, a, d)); }
+  // An instruction whose D is the distance to a literal.
+  void EmitLiteral(Op op, uint32_t a, uint32_t literal);
+  // op A B with the literal in Ext (kIsInstance), as a plain distance.
+  void EmitExtLiteral(Op op, uint32_t a, uint32_t b, uint32_t literal);
+
+  Label NewLabel();
+  void Bind(Label label);
+  // A jump whose distance stands in D, or in Ext if the opcode has one.
+  void EmitJump(Op op, uint32_t a, uint32_t b, Label target);
+  // The same for kJumpIfShape and the like, where D holds a count too.
+  void EmitJumpD(Op op, uint32_t a, uint32_t d, Label target);
+  void PatchD(uint32_t index, uint32_t d);
+
+  // The stack map of the instruction just emitted. `live`: slots that the collector traces.
+  void AddMap(const std::vector<bool>& live, const std::vector<MapItem>& stack,
+              const std::vector<MapItem>& retained);
+  // Slots 0..n-1 are live and are the items of the stack.
+  void AddPlainMap(uint32_t n);
+
+  // The instructions from here on come from this place of the source.
+  void SetPosition(uint32_t line, uint32_t column);
+
+  // The Code object, or f. `owner`: word or quotation; `path`: string or f (no positions then).
+  Word Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const gc::Root& owner,
+              const gc::Root& path) WEFT_ALLOCATES;
+
+ private:
+  struct Fixup {
+    uint32_t at;      // instruction
+    uint32_t target;  // literal or label
+    enum Kind : uint8_t { kLiteralD, kLiteralExt, kJumpD, kJumpExt } kind;
+  };
+  struct Map {
+    uint32_t pc;
+    uint32_t offset;  // into map_bytes_
+  };
+  bool ApplyFixups();
+
+  Vm& vm_;
+  std::vector<uint32_t> words_;
+  gc::RootVector literals_;
+  gc::RootVector keep_;
+  std::vector<InlineCache*> caches_;
+  std::vector<Fixup> fixups_;
+  std::vector<uint32_t> labels_;
+  std::vector<Map> maps_;
+  std::vector<uint8_t> map_bytes_;
+  std::vector<uint32_t> positions_;  // index, line, column
+};
+
+// The hooks of the code layout (gc::LayoutDescriptor).
+size_t CodeObjectSize(const gc::Object* object);
+void TraceCode(gc::Object* object, gc::SlotVisitor& visitor);
+
+}  // namespace weft
+
+#endif  // WEFT_VM_CODE_BUILDER_H_
