@@ -22,11 +22,19 @@ class RootBase {
   RootBase& operator=(const RootBase&) = delete;
 
  protected:
+#if defined(__GNUC__) && !defined(__clang__)
+// The list holds addresses of local variables by design; the destructor takes them out.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
   RootBase(Heap& heap, Word* first, size_t count) : first_(first), count_(count), heap_(&heap) {
     next_ = heap.root_head_;
     if (next_ != nullptr) next_->previous_ = this;
     heap.root_head_ = this;
   }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
   ~RootBase() {
     if (next_ != nullptr) next_->previous_ = previous_;
     if (previous_ != nullptr) {
@@ -67,6 +75,7 @@ class RootVector : public RootBase {
   bool empty() const { return words_.empty(); }
   Word get(size_t i) const WEFT_NO_ALLOC { return words_[i]; }
   void set(size_t i, Word word) { words_[i] = word; }
+  Word* data() { return words_.data(); }
   void push_back(Word word) {
     words_.push_back(word);
     Sync();

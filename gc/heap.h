@@ -75,9 +75,18 @@ class Heap {
   void RemoveRootSource(RootSource* source);
 
   // A new object, header set, all other words 0 (fixnum 0). `bytes` includes the header and is
-  // rounded up to 8. May collect: every raw word outside roots is invalid afterwards; the result
-  // itself is valid until the next allocation.
+  // rounded up to 8, at least 16. May collect: every raw word outside roots is invalid afterwards;
+  // the result itself is valid until the next allocation. Until then its fields may be initialised
+  // without Write (an object outside the nursery starts with its cards dirty).
   Word Allocate(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
+  // The fast path of Allocate: zeroed nursery memory without a header, or 0 if Allocate must do it.
+  // REQUIRES: bytes is a multiple of 8, 16 <= bytes < kLargeBytes.
+  uint64_t TryAllocateNursery(size_t bytes) {
+    uint64_t address = nursery_top_;
+    if (bytes > nursery_end_ - address) [[unlikely]] return 0;
+    nursery_top_ = address + bytes;
+    return address;
+  }
   // The same, in the space that never moves (code, words).
   Word AllocatePinned(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
   // False if `bytes` more would pass the limit even after a full collection.
@@ -95,9 +104,11 @@ class Heap {
 
   void CollectMinor() WEFT_ALLOCATES;
   void CollectFull() WEFT_ALLOCATES;
-  // Every reference to from[i] becomes one to to[i]. Both are roots meanwhile. Collects.
+  // Every reference to from[i] becomes one to to[i], which takes over the identity hash. Both are
+  // roots meanwhile. Collects. REQUIRES: all are pointers, no object stands twice in `from`.
   void Become(const std::vector<Word>& from, const std::vector<Word>& to) WEFT_ALLOCATES;
-  // Calls `visit` for every live object (after a full collection), in address order of the spaces.
+  // Calls `visit` for every object of image, mature and large space, in address order: every live
+  // object, if CollectFull came right before. `visit` must not allocate.
   void ForEachObject(void (*visit)(Object* object, void* data), void* data);
 
   bool InNursery(uint64_t address) const { return address - nursery_begin_ < nursery_span_; }
@@ -111,6 +122,8 @@ class Heap {
   const HeapStatistics& statistics() const { return statistics_; }
   size_t used_bytes() const;
   size_t limit_bytes() const;
+  // The first `bytes` of the cell space become readable and writable; false: no more memory.
+  bool CommitCells(uint64_t bytes);
   absl::Status Verify() const;  // HeapVerifier: the first violation, in words
 
   // Image (gc/image.h) and handles (gc/handle.h) reach in here.
@@ -122,7 +135,16 @@ class Heap {
   friend class MinorCollector;
   friend class FullCollector;
   friend class HeapVerifier;
+  friend struct HeapInternals;  // tests
   explicit Heap(const HeapOptions& options);
+  [[noreturn]] static void OutOfMemory();
+  Word AllocateSlow(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
+  Word AllocateOutside(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
+  void CollectForSpace(size_t bytes) WEFT_ALLOCATES;
+  void Stress() WEFT_ALLOCATES;
+  void FinishMinor(uint64_t start_ns, uint64_t promoted_before);
+  void CheckLimits();
+  void VerifyOrDie(const char* when) const;
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h
   std::unique_ptr<Spaces> spaces_;
   CardTable cards_;

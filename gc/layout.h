@@ -39,6 +39,8 @@ struct LayoutDescriptor {
   SizeRule rule = SizeRule::kImmediate;
   uint32_t fixed_words = 0;
   uint32_t traced_words = 0;  // after the header; kAllWords: up to the end
+  // The first word after the header is a weak reference: not traced, f once its target is dead.
+  bool weak = false;
   // For shapes with their own rule. Size in bytes, header included, before rounding up to 8.
   size_t (*size)(const Object* object) = nullptr;
   void (*trace)(Object* object, SlotVisitor& visitor) = nullptr;

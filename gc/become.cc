@@ -1,0 +1,71 @@
+// Heap::Become: replaces references heap-wide, by visiting every slot once.
+#include "absl/container/flat_hash_map.h"
+#include "gc/handle.h"
+#include "gc/heap.h"
+#include "gc/spaces.h"
+
+namespace weft::gc {
+namespace {
+
+class Replacer final : public SlotVisitor {
+ public:
+  Replacer(const absl::flat_hash_map<uint64_t, uint64_t>& map, CardTable* cards)
+      : map_(map), cards_(cards) {}
+  void Visit(Word* slot) override {
+    if (!slot->IsPointer()) return;
+    auto found = map_.find(slot->bits);
+    if (found == map_.end()) return;
+    slot->bits = found->second;
+    if (in_object_) cards_->Mark(slot);
+  }
+  void VisitInterior(uint64_t) override {}
+  void set_in_object(bool in_object) { in_object_ = in_object; }
+
+ private:
+  const absl::flat_hash_map<uint64_t, uint64_t>& map_;
+  CardTable* cards_;
+  bool in_object_ = false;
+};
+
+}  // namespace
+
+void Heap::Become(const std::vector<Word>& from, const std::vector<Word>& to) WEFT_NO_ANALYSIS {
+  WEFT_CHECK(from.size() == to.size());
+  absl::flat_hash_map<uint64_t, uint64_t> map;
+  map.reserve(from.size());
+  {
+    // The nursery is emptied first; that moves them.
+    RootVector olds(*this), news(*this);
+    for (Word word : from) olds.push_back(word);
+    for (Word word : to) news.push_back(word);
+    CollectMinor();
+    for (size_t i = 0; i < olds.size(); ++i) {
+      Word a = olds.get(i), b = news.get(i);
+      WEFT_CHECK(a.IsPointer() && b.IsPointer());
+      auto* old_object = reinterpret_cast<Object*>(a.Address());
+      auto* new_object = reinterpret_cast<Object*>(b.Address());
+      if (a != b && old_object->hash() != 0) {
+        new_object->set_hash(old_object->hash());
+        cards_.Mark(new_object);
+      }
+      map.emplace(a.bits, b.bits);
+    }
+  }
+  Replacer replacer(map, &cards_);
+  for (RootBase* root = root_head_; root != nullptr; root = root->next_) {
+    replacer.VisitRange(root->first_, root->first_ + root->count_);
+  }
+  for (RootSource* source : spaces_->sources) source->VisitRoots(replacer, false);
+  replacer.set_in_object(true);
+  const ShapeTable& shapes = spaces_->shapes;
+  auto each = [&](Object* object) {
+    shapes.Trace(object, replacer);
+    if (shapes.Of(object).weak) replacer.Visit(object->field(0));
+  };
+  spaces_->image.ForEach(shapes, each);
+  spaces_->mature.ForEach(each);
+  spaces_->large.ForEach(each);
+  if (options_.verify) VerifyOrDie("after become");
+}
+
+}  // namespace weft::gc

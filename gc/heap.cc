@@ -1,0 +1,346 @@
+#include "gc/heap.h"
+
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/str_format.h"
+#include "gc/full_gc.h"
+#include "gc/handle.h"
+#include "gc/minor_gc.h"
+#include "gc/spaces.h"
+
+namespace weft::gc {
+namespace {
+
+constexpr size_t kZeroChunk = size_t{32} << 10;  // nursery memory is cleared this much ahead
+constexpr uint64_t kMinThreshold = uint64_t{32} << 20;
+constexpr size_t kMinNursery = size_t{64} << 10;
+constexpr uint64_t kMinLimit = uint64_t{4} << 20;
+constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
+constexpr size_t kMarkStackEntries = size_t{8} << 20;
+
+uint64_t NowNs() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+// Three quarters of the machine's memory, or of what the process may have.
+uint64_t DefaultLimit() {
+  uint64_t memory =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  rlimit limit;
+  if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    memory = std::min<uint64_t>(memory, limit.rlim_cur);
+  }
+  return memory / 4 * 3;
+}
+
+size_t ObjectBytes(size_t bytes) { return std::max<size_t>(RoundUp(bytes, 8), kMinObjectBytes); }
+
+uint64_t NextRandom(uint64_t& state) {  // SplitMix64
+  uint64_t z = (state += 0x9E3779B97F4A7C15);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+Object* ImageSpace::FindObject(uint64_t address, const ShapeTable& shapes) const {
+  uint64_t start =
+      kImageBase + uint64_t{starts[(address - kImageBase) >> CardTable::kCardShift]} * 8;
+  while (true) {
+    auto* object = reinterpret_cast<Object*>(start);
+    start += shapes.SizeOf(object);
+    if (address < start) return object;
+  }
+}
+
+Heap::Heap(const HeapOptions& options) : spaces_(std::make_unique<Spaces>()), options_(options) {}
+
+Heap::~Heap() { WEFT_CHECK(root_head_ == nullptr); }
+
+absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
+  std::unique_ptr<Heap> heap(new Heap(options));
+  Spaces& spaces = *heap->spaces_;
+  constexpr uint64_t kEnd = kHeapBase + kHeapSpan;
+  constexpr uint64_t kCards = (kEnd - kImageBase) >> CardTable::kCardShift;
+  if (!spaces.memory.TakeAt(kImageBase, kEnd - kImageBase)) {
+    return absl::UnavailableError("the heap's address space is taken or cannot be reserved");
+  }
+  if (!spaces.card_memory.TakeAnywhere(kCards)) {
+    return absl::ResourceExhaustedError("the card table cannot be reserved");
+  }
+  heap->cards_.set_biased(reinterpret_cast<uint8_t*>(spaces.card_memory.base() -
+                                                     (kImageBase >> CardTable::kCardShift)));
+
+  uint64_t limit = options.heap_limit_bytes != 0 ? options.heap_limit_bytes : DefaultLimit();
+  spaces.limit = std::clamp(limit, kMinLimit, kMaxLimit);
+  size_t nursery = RoundUp(std::max(options.nursery_bytes, kMinNursery), kPageBytes);
+  nursery = std::min<size_t>(nursery, kNurserySpan);
+  heap->nursery_begin_ = heap->nursery_top_ = heap->nursery_end_ = kHeapBase;
+  heap->nursery_span_ = nursery;
+  spaces.nursery_start = kHeapBase;
+  // Cards of image, cells and nursery: Write marks them without asking where the object is.
+  bool ok = CommitPages(spaces.card_memory.base(),
+                        reinterpret_cast<uint64_t>(heap->cards_.CardOf(kHeapBase + nursery))) &&
+            CommitPages(kHeapBase, kHeapBase + nursery) &&
+            spaces.mature.Init(kMatureBase, kMatureSpan, &heap->cards_) &&
+            spaces.large.Init(kLargeBase, kLargeSpan, &heap->cards_) &&
+            spaces.mark_stack.Init(kMarkStackEntries);
+  // Cells are at most an eighth larger than their objects, and every class may start a block.
+  spaces.evacuation_blocks = (nursery + nursery / 8) / kBlockBytes + MatureSpace::kClasses + 1;
+  ok = ok && spaces.mature.EnsureFreeBlocks(spaces.evacuation_blocks);
+  if (!ok) return absl::ResourceExhaustedError("not enough memory for the heap");
+  spaces.promoted.reserve(nursery / kMinObjectBytes);
+  spaces.threshold = std::min(kMinThreshold, spaces.limit);
+  spaces.stress_state = options.stress_seed;
+  return heap;
+}
+
+void Heap::RegisterLayout(uint32_t shape, const LayoutDescriptor& layout) {
+  spaces_->shapes.Register(shape, layout);
+}
+
+void Heap::RegisterTupleShape(uint32_t shape, uint32_t words) {
+  LayoutDescriptor layout;
+  layout.rule = SizeRule::kFixed;
+  layout.fixed_words = layout.traced_words = words;
+  spaces_->shapes.Register(shape, layout);
+}
+
+void Heap::AddRootSource(RootSource* source) { spaces_->sources.push_back(source); }
+
+void Heap::RemoveRootSource(RootSource* source) {
+  auto& sources = spaces_->sources;
+  sources.erase(std::remove(sources.begin(), sources.end(), source), sources.end());
+}
+
+bool Heap::CommitCells(uint64_t bytes) {
+  if (bytes > kCellSpan) return false;
+  if (bytes <= spaces_->cell_bytes) return true;
+  uint64_t target = std::min(RoundUp(bytes, uint64_t{1} << 16), kCellSpan);
+  if (!CommitPages(kCellBase + spaces_->cell_bytes, kCellBase + target)) return false;
+  spaces_->cell_bytes = target;
+  return true;
+}
+
+void Heap::OutOfMemory() {
+  std::fprintf(stderr, "weft: out of memory: the system gives the heap no more pages\n");
+  std::fflush(nullptr);
+  std::_Exit(1);
+}
+
+Word Heap::Allocate(uint32_t shape, size_t bytes) {
+  size_t size = ObjectBytes(bytes);
+  if (size < kLargeBytes) [[likely]] {
+    if (uint64_t address = TryAllocateNursery(size)) [[likely]] {
+      auto* object = reinterpret_cast<Object*>(address);
+      object->header = Object::HeaderFor(shape);
+      return Word::Pointer(object);
+    }
+    return AllocateSlow(shape, size);
+  }
+  return AllocateOutside(shape, size);
+}
+
+Word Heap::AllocatePinned(uint32_t shape, size_t bytes) {
+  return AllocateOutside(shape, ObjectBytes(bytes));
+}
+
+Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
+  bool stress = options_.stress_rate != 0;
+  if (stress) Stress();
+  uint64_t limit = nursery_begin_ + nursery_span_;
+  if (bytes > limit - nursery_top_) {
+    CollectForSpace(0);
+    nursery_top_ = nursery_end_ = spaces_->nursery_start = nursery_begin_;
+  }
+  uint64_t address = nursery_top_;
+  nursery_top_ = address + bytes;
+  // Cleared a chunk ahead of use, so that the lines are still in the cache then. Under stress every
+  // allocation must come here, so nothing is cleared ahead.
+  uint64_t end =
+      stress ? nursery_top_ : std::min(limit, std::max(nursery_top_, nursery_end_ + kZeroChunk));
+  std::memset(reinterpret_cast<void*>(nursery_end_), 0, end - nursery_end_);
+  nursery_end_ = end;
+  auto* object = reinterpret_cast<Object*>(address);
+  object->header = Object::HeaderFor(shape);
+  return Word::Pointer(object);
+}
+
+Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
+  if (options_.stress_rate != 0) Stress();
+  CollectForSpace(bytes);
+  Object* object;
+  if (bytes < kLargeBytes) {
+    object = spaces_->mature.AllocateCell(bytes);
+    if (object == nullptr) OutOfMemory();
+    std::memset(static_cast<void*>(object), 0, bytes);
+  } else {
+    object = spaces_->large.Allocate(bytes);
+    if (object == nullptr) OutOfMemory();
+  }
+  statistics_.allocated_bytes += bytes;
+  object->header = Object::HeaderFor(shape);
+  // Its fields may be filled without Write until the next allocation.
+  uint64_t address = reinterpret_cast<uint64_t>(object);
+  uint8_t* first = cards_.CardOf(address);
+  std::memset(first, CardTable::kYoung,
+              static_cast<size_t>(cards_.CardOf(address + bytes - 1) - first) + 1);
+  return Word::Pointer(object);
+}
+
+// Collects if the nursery is what ran out (bytes == 0) or if `bytes` more outside it pass the
+// threshold.
+void Heap::CollectForSpace(size_t bytes) {
+  if (bytes == 0) CollectMinor();
+  if (used_bytes() + bytes > spaces_->threshold) CollectFull();
+}
+
+bool Heap::Reserve(size_t bytes) {
+  auto fits = [&] {
+    size_t used = used_bytes();
+    return bytes <= spaces_->limit && used <= spaces_->limit - bytes &&
+           (bytes < kLargeBytes || spaces_->large.EnsureRoom(bytes + kPageBytes));
+  };
+  if (bytes > spaces_->limit) return false;
+  if (fits()) return true;
+  CollectFull();
+  return fits();
+}
+
+void Heap::Stress() {
+  if (NextRandom(spaces_->stress_state) % options_.stress_rate != 0) return;
+  if (++spaces_->stress_minors % 1000 == 0) {
+    CollectFull();
+  } else {
+    CollectMinor();
+  }
+}
+
+void Heap::CollectMinor() {
+  if (options_.verify) VerifyOrDie("before a minor collection");
+  uint64_t start = NowNs();
+  uint64_t promoted_before = statistics_.promoted_bytes;
+  MinorCollector collector(*this);
+  collector.Run();
+  FinishMinor(start, promoted_before);
+  if (options_.verify) VerifyOrDie("after a minor collection");
+}
+
+void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
+  uint64_t allocated = nursery_top_ - spaces_->nursery_start;
+  statistics_.allocated_bytes += allocated;
+  if (options_.stress_rate != 0 || options_.verify) {
+    // A pointer that was not updated finds no object there any more. 0xAB.. reads as a float.
+    std::memset(reinterpret_cast<void*>(spaces_->nursery_start), 0xAB, allocated);
+  }
+  if (options_.stress_rate != 0) {
+    // Goes on behind the dead objects, so that they stay poisoned for as long as possible.
+    nursery_end_ = nursery_top_;
+  } else {
+    nursery_top_ = nursery_end_ = nursery_begin_;
+  }
+  spaces_->nursery_start = nursery_top_;
+  if (!spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks)) {
+    limit_exceeded_ = true;
+    spaces_->threshold = 0;  // a full collection comes next
+  }
+  uint64_t ns = NowNs() - start_ns;
+  ++statistics_.minor_collections;
+  statistics_.minor_ns_total += ns;
+  statistics_.minor_ns_max = std::max(statistics_.minor_ns_max, ns);
+  if (options_.trace) {
+    absl::FPrintF(
+        stderr, "gc: minor %d: %d bytes allocated, %d promoted, %.3f ms, %.1f MiB in use\n",
+        statistics_.minor_collections, allocated, statistics_.promoted_bytes - promoted_before,
+        static_cast<double>(ns) / 1e6, static_cast<double>(used_bytes()) / (1 << 20));
+  }
+}
+
+void Heap::CollectFull() {
+  CollectMinor();
+  uint64_t start = NowNs();
+  size_t used_before = used_bytes();
+  FullCollector collector(*this);
+  collector.Run();
+  CheckLimits();
+  uint64_t ns = NowNs() - start;
+  ++statistics_.full_collections;
+  statistics_.live_bytes_after_full = used_bytes();
+  statistics_.full_ns_total += ns;
+  statistics_.full_ns_max = std::max(statistics_.full_ns_max, ns);
+  if (options_.trace) {
+    absl::FPrintF(stderr, "gc: full %d: %.1f MiB, %.1f live, %d slots, %.3f ms\n",
+                  statistics_.full_collections, static_cast<double>(used_before) / (1 << 20),
+                  static_cast<double>(used_bytes()) / (1 << 20), collector.slots(),
+                  static_cast<double>(ns) / 1e6);
+  }
+  if (options_.verify) VerifyOrDie("after a full collection");
+}
+
+// Sets the next threshold: twice what is live, within the limit; near the limit a sixteenth of it
+// more, so that a full heap is not collected at every turn.
+void Heap::CheckLimits() {
+  uint64_t live = used_bytes();
+  if (live > spaces_->limit || !spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks)) {
+    limit_exceeded_ = true;
+  }
+  uint64_t threshold = std::min(std::max(2 * live, kMinThreshold), spaces_->limit);
+  uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);
+  spaces_->threshold = std::max(threshold, least);
+}
+
+Object* Heap::FindObject(uint64_t address) const {
+  if (spaces_->image.Contains(address)) {
+    return spaces_->image.FindObject(address, spaces_->shapes);
+  }
+  if (spaces_->mature.Contains(address)) return spaces_->mature.FindObject(address);
+  if (spaces_->large.Contains(address)) return spaces_->large.FindObject(address);
+  return nullptr;
+}
+
+bool Heap::IsLive(Word word) const {
+  if (!word.IsPointer()) return true;
+  WEFT_DCHECK(spaces_->marking);
+  uint64_t address = word.bits - 1;
+  if (spaces_->mature.Contains(address)) return spaces_->mature.IsMarked(address);
+  if (spaces_->large.Contains(address)) return spaces_->large.IsMarked(address);
+  return true;
+}
+
+size_t Heap::SizeOf(const Object* object) const { return spaces_->shapes.SizeOf(object); }
+
+void Heap::TraceObject(Object* object, SlotVisitor& visitor) const {
+  spaces_->shapes.Trace(object, visitor);
+}
+
+size_t Heap::used_bytes() const {
+  return spaces_->mature.used_bytes() + spaces_->large.used_bytes();
+}
+
+size_t Heap::limit_bytes() const { return spaces_->limit; }
+
+void Heap::ForEachObject(void (*visit)(Object* object, void* data), void* data) {
+  auto each = [&](Object* object) { visit(object, data); };
+  spaces_->image.ForEach(spaces_->shapes, each);
+  spaces_->mature.ForEach(each);
+  spaces_->large.ForEach(each);
+}
+
+void Heap::VerifyOrDie(const char* when) const {
+  absl::Status status = Verify();
+  if (status.ok()) return;
+  absl::FPrintF(stderr, "weft: heap verifier, %s: %s\n", when, status.message());
+  std::abort();
+}
+
+}  // namespace weft::gc
