@@ -10,6 +10,7 @@ namespace weft {
 namespace {
 
 ArithResult Done(Outcome outcome) {
+  TrimScratch();
   return outcome == Outcome::kNext ? ArithResult::kDone : ArithResult::kThrow;
 }
 
@@ -25,25 +26,41 @@ ArithResult Truth(Args args, bool value) {
 ArithResult FloatArith(Vm& vm, ArithOp op, double a, double b, Args args) WEFT_ALLOCATES {
   double result;
   switch (op) {
-    case ArithOp::kAdd: result = a + b; break;
-    case ArithOp::kSub: result = a - b; break;
-    case ArithOp::kMul: result = a * b; break;
-    case ArithOp::kDiv: result = a / b; break;
-    case ArithOp::kMod: result = std::fmod(a, b); break;
+    case ArithOp::kAdd:
+      result = a + b;
+      break;
+    case ArithOp::kSub:
+      result = a - b;
+      break;
+    case ArithOp::kMul:
+      result = a * b;
+      break;
+    case ArithOp::kDiv:
+      result = a / b;
+      break;
+    case ArithOp::kMod:
+      result = std::fmod(a, b);
+      break;
     case ArithOp::kIntDiv: {
       Scratch& scratch = NumberScratch();
       DoubleToInteger(a / b, scratch.a);
       return Done(StoreInteger(vm, scratch.a, args, 0));
     }
-    case ArithOp::kLess: return Truth(args, a < b);
-    case ArithOp::kLessEq: return Truth(args, a <= b);
-    case ArithOp::kGreater: return Truth(args, a > b);
-    case ArithOp::kGreaterEq: return Truth(args, a >= b);
-    case ArithOp::kNumEq: return Truth(args, a == b);
+    case ArithOp::kLess:
+      return Truth(args, a < b);
+    case ArithOp::kLessEq:
+      return Truth(args, a <= b);
+    case ArithOp::kGreater:
+      return Truth(args, a > b);
+    case ArithOp::kGreaterEq:
+      return Truth(args, a >= b);
+    case ArithOp::kNumEq:
+      return Truth(args, a == b);
     case ArithOp::kBitAnd:
     case ArithOp::kBitOr:
     case ArithOp::kBitXor:
-    case ArithOp::kShift: return ArithResult::kGeneric;
+    case ArithOp::kShift:
+      return ArithResult::kGeneric;
   }
   args.set(0, MakeFloat(vm, result));
   return ArithResult::kDone;
@@ -51,9 +68,12 @@ ArithResult FloatArith(Vm& vm, ArithOp op, double a, double b, Args args) WEFT_A
 
 ArithResult FixnumArith(Vm& vm, ArithOp op, int64_t a, int64_t b, Args args) WEFT_ALLOCATES {
   switch (op) {
-    case ArithOp::kAdd: return Done(StoreInt128(vm, __int128{a} + b, args, 0));
-    case ArithOp::kSub: return Done(StoreInt128(vm, __int128{a} - b, args, 0));
-    case ArithOp::kMul: return Done(StoreInt128(vm, __int128{a} * b, args, 0));
+    case ArithOp::kAdd:
+      return Done(StoreInt128(vm, __int128{a} + b, args, 0));
+    case ArithOp::kSub:
+      return Done(StoreInt128(vm, __int128{a} - b, args, 0));
+    case ArithOp::kMul:
+      return Done(StoreInt128(vm, __int128{a} * b, args, 0));
     case ArithOp::kIntDiv:
       if (b == 0) return Throw(vm, ErrorKind::kDivideByZero);
       return Done(StoreInt128(vm, a / b, args, 0));
@@ -68,9 +88,12 @@ ArithResult FixnumArith(Vm& vm, ArithOp op, int64_t a, int64_t b, Args args) WEF
       mpz_set_si(scratch.b, b);
       return Done(StoreQuotient(vm, scratch.a, scratch.b, args, 0));
     }
-    case ArithOp::kBitAnd: return Done(StoreInt128(vm, a & b, args, 0));
-    case ArithOp::kBitOr: return Done(StoreInt128(vm, a | b, args, 0));
-    case ArithOp::kBitXor: return Done(StoreInt128(vm, a ^ b, args, 0));
+    case ArithOp::kBitAnd:
+      return Done(StoreInt128(vm, a & b, args, 0));
+    case ArithOp::kBitOr:
+      return Done(StoreInt128(vm, a | b, args, 0));
+    case ArithOp::kBitXor:
+      return Done(StoreInt128(vm, a ^ b, args, 0));
     case ArithOp::kShift: {
       if (b <= 0) return Done(StoreInt128(vm, a >> std::min<int64_t>(-b, 63), args, 0));
       if (b <= 64) return Done(StoreInt128(vm, __int128{a} * (__int128{1} << b), args, 0));
@@ -82,11 +105,16 @@ ArithResult FixnumArith(Vm& vm, ArithOp op, int64_t a, int64_t b, Args args) WEF
       mpz_mul_2exp(scratch.a, scratch.a, bits);
       return Done(StoreInteger(vm, scratch.a, args, 0));
     }
-    case ArithOp::kLess: return Truth(args, a < b);
-    case ArithOp::kLessEq: return Truth(args, a <= b);
-    case ArithOp::kGreater: return Truth(args, a > b);
-    case ArithOp::kGreaterEq: return Truth(args, a >= b);
-    case ArithOp::kNumEq: return Truth(args, a == b);
+    case ArithOp::kLess:
+      return Truth(args, a < b);
+    case ArithOp::kLessEq:
+      return Truth(args, a <= b);
+    case ArithOp::kGreater:
+      return Truth(args, a > b);
+    case ArithOp::kGreaterEq:
+      return Truth(args, a >= b);
+    case ArithOp::kNumEq:
+      return Truth(args, a == b);
   }
   return ArithResult::kGeneric;
 }
@@ -97,11 +125,21 @@ enum class Step { kInteger, kQuotient, kTrue, kFalse, kZeroDivision, kTooLarge, 
 Step Compare(ArithOp op, int order) {
   bool result = false;
   switch (op) {
-    case ArithOp::kLess: result = order < 0; break;
-    case ArithOp::kLessEq: result = order <= 0; break;
-    case ArithOp::kGreater: result = order > 0; break;
-    case ArithOp::kGreaterEq: result = order >= 0; break;
-    default: result = order == 0; break;
+    case ArithOp::kLess:
+      result = order < 0;
+      break;
+    case ArithOp::kLessEq:
+      result = order <= 0;
+      break;
+    case ArithOp::kGreater:
+      result = order > 0;
+      break;
+    case ArithOp::kGreaterEq:
+      result = order >= 0;
+      break;
+    default:
+      result = order == 0;
+      break;
   }
   return result ? Step::kTrue : Step::kFalse;
 }
@@ -148,11 +186,19 @@ Step ComputeOnViews(ArithOp op, const IntegerView& a, const IntegerView& b) {
       mpz_set(scratch.a, a);
       mpz_set(scratch.b, b);
       return Step::kQuotient;
-    case ArithOp::kBitAnd: mpz_and(scratch.a, a, b); return Step::kInteger;
-    case ArithOp::kBitOr: mpz_ior(scratch.a, a, b); return Step::kInteger;
-    case ArithOp::kBitXor: mpz_xor(scratch.a, a, b); return Step::kInteger;
-    case ArithOp::kShift: return ShiftOnViews(a, b, scratch);
-    default: return Compare(op, mpz_cmp(a, b));
+    case ArithOp::kBitAnd:
+      mpz_and(scratch.a, a, b);
+      return Step::kInteger;
+    case ArithOp::kBitOr:
+      mpz_ior(scratch.a, a, b);
+      return Step::kInteger;
+    case ArithOp::kBitXor:
+      mpz_xor(scratch.a, a, b);
+      return Step::kInteger;
+    case ArithOp::kShift:
+      return ShiftOnViews(a, b, scratch);
+    default:
+      return Compare(op, mpz_cmp(a, b));
   }
 }
 
@@ -183,13 +229,20 @@ ArithResult ArithSlow(Vm& vm, ArithOp op, Args args) {
   if (kind == Kind::kFloats) return FloatArith(vm, op, x, y, args);
   Scratch& scratch = NumberScratch();
   switch (step) {
-    case Step::kInteger: return Done(StoreInteger(vm, scratch.a, args, 0));
-    case Step::kQuotient: return Done(StoreQuotient(vm, scratch.a, scratch.b, args, 0));
-    case Step::kTrue: return Truth(args, true);
-    case Step::kFalse: return Truth(args, false);
-    case Step::kZeroDivision: return Throw(vm, ErrorKind::kDivideByZero);
-    case Step::kTooLarge: return Throw(vm, ErrorKind::kOutOfMemory);
-    case Step::kGeneric: break;
+    case Step::kInteger:
+      return Done(StoreInteger(vm, scratch.a, args, 0));
+    case Step::kQuotient:
+      return Done(StoreQuotient(vm, scratch.a, scratch.b, args, 0));
+    case Step::kTrue:
+      return Truth(args, true);
+    case Step::kFalse:
+      return Truth(args, false);
+    case Step::kZeroDivision:
+      return Throw(vm, ErrorKind::kDivideByZero);
+    case Step::kTooLarge:
+      return Throw(vm, ErrorKind::kOutOfMemory);
+    case Step::kGeneric:
+      break;
   }
   return ArithResult::kGeneric;
 }

@@ -34,10 +34,10 @@ enum class ArithOp : uint8_t {
   kNumEq,
 };
 
-enum class [[nodiscard]] ArithResult {
-  kDone,     // args[0] holds the result
-  kThrow,    // vm.pending_error is set
-  kGeneric,  // operands untouched: call the generic word of the operation
+enum class [[nodiscard]] ArithResult{
+    kDone,     // args[0] holds the result
+    kThrow,    // vm.pending_error is set
+    kGeneric,  // operands untouched: call the generic word of the operation
 };
 
 // args[0], args[1] in; the result in args[0]. args[1] is left as it is.

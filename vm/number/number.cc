@@ -47,8 +47,8 @@ bool AsFixnum(mpz_srcptr value, int64_t* result) {
   if (limbs > 1) return false;
   const uint64_t magnitude = limbs == 0 ? 0 : mpz_getlimbn(value, 0);
   if (magnitude > static_cast<uint64_t>(Word::kMaxFixnum) + 1) return false;
-  const int64_t n = mpz_sgn(value) < 0 ? -static_cast<int64_t>(magnitude)
-                                       : static_cast<int64_t>(magnitude);
+  const int64_t n =
+      mpz_sgn(value) < 0 ? -static_cast<int64_t>(magnitude) : static_cast<int64_t>(magnitude);
   if (!Word::FitsFixnum(n)) return false;
   *result = n;
   return true;
@@ -81,6 +81,14 @@ Scratch::Scratch() {
 Scratch& NumberScratch() {
   static Scratch* const scratch = new Scratch;  // lives as long as the process
   return *scratch;
+}
+
+void TrimScratch() {
+  Scratch& scratch = NumberScratch();
+  Trim(scratch.a);
+  Trim(scratch.b);
+  Trim(scratch.c);
+  Trim(scratch.d);
 }
 
 bool ReserveGmp(uint64_t bits) {
@@ -137,11 +145,6 @@ Outcome StoreInteger(Vm& vm, mpz_srcptr value, Args args, size_t i) {
     return vm.Throw(ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
   }
   args.set(i, word);
-  Scratch& scratch = NumberScratch();
-  Trim(scratch.a);
-  Trim(scratch.b);
-  Trim(scratch.c);
-  Trim(scratch.d);
   return Outcome::kNext;
 }
 
@@ -183,11 +186,14 @@ Outcome StoreQuotient(Vm& vm, mpz_ptr numerator, mpz_ptr denominator, Args args,
   if (upper.is_false() || lower.is_false()) {
     return vm.Throw(ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
   }
-  uint32_t shape;
+  uint32_t shape = 0;
   {
     const gc::NoAlloc no_alloc;
-    shape = static_cast<uint32_t>(As<Layout>(vm.special(Special::kRatioLayout))->shape.AsFixnum());
+    const Word layout = vm.special(Special::kRatioLayout);
+    if (layout.IsPointer()) shape = static_cast<uint32_t>(As<Layout>(layout)->shape.AsFixnum());
   }
+  if (shape == 0)
+    return vm.Throw(ErrorKind::kBadArgument, gc::kFalse, gc::kFalse);  // class not there yet
   const Word ratio = vm.heap().Allocate(shape, sizeof(Object) + 2 * sizeof(Word));
   const gc::NoAlloc no_alloc;
   Object* object = gc::ObjectAt(ratio);

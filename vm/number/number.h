@@ -28,13 +28,14 @@ class Vm;
 inline constexpr uint64_t kMaxIntegerBits = uint64_t{1} << 31;
 inline bool FitsInteger(uint64_t bits) { return bits <= kMaxIntegerBits; }
 
-// Integers outside the heap for intermediate results; callers hold no values there across
-// primitives. Large ones are given back by TrimScratch.
+// Integers outside the heap for intermediate results; nothing stays there across primitives.
 struct Scratch {
   Scratch();
   mpz_t a, b, c, d;
 };
 Scratch& NumberScratch();
+// Gives back the room of scratch integers that grew large. Their values are lost then.
+void TrimScratch();
 // False if GMP might not get `bits` bits and its working room for them (then nothing is started).
 bool ReserveGmp(uint64_t bits);
 
