@@ -18,6 +18,8 @@
 // inserts apart), locks (a method may throw or be captured in a continuation).
 //
 // Small integers stand at their own place, so tables of them enumerate in order, as in Factor.
+#include "vm/tables.h"
+
 #include <bit>
 
 #include "vm/error_kind.h"
@@ -365,7 +367,41 @@ Outcome Snapshot(Vm& vm, Args args, size_t word) WEFT_ALLOCATES {
   return Outcome::kNext;
 }
 
+// The window of a primitive called from C++.
+class LocalWindow : public gc::RootBase {
+ public:
+  explicit LocalWindow(gc::Heap& heap) : RootBase(heap, words_, 3) {}
+  Args args() { return Args(words_); }
+
+ private:
+  Word words_[3] = {gc::kFalse, gc::kFalse, gc::kFalse};
+};
+
 }  // namespace
+
+bool InitTable(Vm& vm, const gc::Root& tuple, TableKind kind, size_t n) {
+  gc::Root array(vm.heap());
+  if (!NewArray(vm, EntriesFor(static_cast<int64_t>(n)), static_cast<size_t>(kind), &array)) {
+    return false;
+  }
+  gc::NoAlloc no_alloc;
+  Object* table = gc::ObjectAt(tuple.get());
+  vm.heap().Write(table, table->field(kArraySlot), array.get());
+  vm.heap().Write(table, table->field(kDeletedSlot), Word::Fixnum(0));
+  vm.heap().Write(table, table->field(kCountSlot), Word::Fixnum(0));
+  return true;
+}
+
+bool AddToTable(Vm& vm, const gc::Root& table, const gc::Root& key, const gc::Root& value) {
+  LocalWindow window(vm.heap());
+  {
+    gc::NoAlloc no_alloc;
+    window.args().set(0, value.get());
+    window.args().set(1, key.get());
+    window.args().set(2, table.get());
+  }
+  return Put(vm, window.args(), false) == Outcome::kNext && window.args().is_true(1);
+}
 
 Outcome PrimNativeHash(Vm& vm, Args args) {
   gc::NoAlloc no_alloc;

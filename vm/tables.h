@@ -1,0 +1,27 @@
+// Hash tables from C++: what the boot reader needs to make the literals H{ } and HS{ }.
+// The form of a table and its operations stand in vm/primitives/tables.cc.
+#ifndef WEFT_VM_TABLES_H_
+#define WEFT_VM_TABLES_H_
+
+#include <cstddef>
+
+#include "gc/handle.h"
+
+namespace weft {
+
+class Vm;
+
+enum class TableKind : uint8_t { kMap = 3, kSet = 2 };
+
+// Makes an empty table, with room for n entries, of `tuple`: a tuple whose first three slots are
+// count, deleted and array. False: no room in the heap.
+[[nodiscard]] bool InitTable(Vm& vm, const gc::Root& tuple, TableKind kind,
+                             size_t n) WEFT_ALLOCATES;
+// Adds or replaces an entry (sets ignore `value`). False: no room, or a key that needs methods
+// (anything but integers, floats, strings, words, f and t).
+[[nodiscard]] bool AddToTable(Vm& vm, const gc::Root& table, const gc::Root& key,
+                              const gc::Root& value) WEFT_ALLOCATES;
+
+}  // namespace weft
+
+#endif  // WEFT_VM_TABLES_H_
