@@ -135,6 +135,13 @@ Outcome PrimBignumGcd(Vm& vm, Args args) {
   return Trimmed(StoreInteger(vm, scratch.a, args, 0));
 }
 
+Outcome PrimIntegerQuotient(Vm& vm, Args args) {
+  if (!BothIntegers(args)) return Check2(vm, args);
+  const ArithResult result = ArithSlow(vm, ArithOp::kDiv, args);
+  if (result == ArithResult::kGeneric) return ZeroDivision(vm);
+  return FromArith(result);
+}
+
 Outcome PrimIntegerSqrt(Vm& vm, Args args) {
   if (!IsIntegerAt(args, 0)) return WrongType(vm, TypeId::kBignum, args, 0);
   Scratch& scratch = NumberScratch();
