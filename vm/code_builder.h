@@ -79,7 +79,8 @@ class CodeBuilder {
   // The instructions from here on come from this place of the source.
   void SetPosition(uint32_t line, uint32_t column);
 
-  // The Code object, or f. `owner`: word or quotation; `path`: string or f (no positions then).
+  // The Code object, or f. If the first instruction is an entry with charge 0, it gets its charge
+  // (ChargeOf). `owner`: word or quotation; `path`: string or f (no positions then).
   Word Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const gc::Root& owner,
               const gc::Root& path) WEFT_ALLOCATES;
 
