@@ -1,15 +1,17 @@
 // A context: one green thread's stacks. One block of memory outside the heap: the data stack grows
 // up from its start, the call stack down from its end; one check covers both. Grown by copying:
-// everything that refers into it is an offset, except the saved registers below, which are
-// relocated by Grow().
+// everything that refers into it is an offset, except the saved registers below, which Grow()
+// relocates.
 //
-//   block | data stack ->  ... free ...  <- call stack |
-//          data_begin      window     call_top     end
+//   block | data stack ->  ... free ...  <- call stack | block_end
+//                    window            call_top
 //
-// State while not running: saved in the fields below. While running the interpreter holds them in
-// registers and writes them back at every safepoint (SaveState).
-// Call stack records, from call_top up: a return pc; if the instruction there is a stub, its frame
-// words follow (vm/stub_frames.def); then the next record.
+// While a context runs, the interpreter holds pc, window and call_top in registers and writes them
+// back at every safepoint. Call stack records, from call_top up: a return pc; if the instruction
+// there is a stub, its frame words follow (vm/stub_frames.def); then the next record.
+//
+// Units: block sizes in words, offsets in bytes. Errors: EnsureRoom tells when the limit is hit.
+// Owned by the scheduler; touched by the VM thread only.
 #ifndef WEFT_VM_CONTEXT_H_
 #define WEFT_VM_CONTEXT_H_
 
@@ -21,33 +23,65 @@
 namespace weft {
 
 enum class ContextState : uint8_t {
-  kRunning,   // in no queue; the interpreter owns its stacks
-  kReady,     // in the run queue
-  kParked,    // in no queue of the scheduler; its waiter resumes it
-  kEnded,
+  kRunning,  // in no queue; the interpreter owns its stacks
+  kReady,    // in the run queue
+  kParked,   // in no queue of the scheduler; whoever it waits for resumes it
+  kEnded,    // its stacks are gone
 };
 
 struct Context {
   static constexpr size_t kInitialWords = 64;
+  // The limit of both stacks together; programs get stack overflow errors beyond it. A margin lets
+  // the error itself be handled.
+  static constexpr size_t kMaxWords = size_t{32} << 20;
+  static constexpr size_t kOverflowMarginWords = 16384;
+  // Free words that hold at every instruction, beyond what code announces in kEnter.
+  static constexpr size_t kRedZoneWords = 24;
 
-  // Saved registers.
-  uint32_t* pc = nullptr;           // next instruction (static: after the call that switched)
-  gc::Word* window = nullptr;       // static: slot 0; dynamic: top of stack
-  gc::Word* call_top = nullptr;
-  bool dynamic = true;              // mode of the code at pc
+  // Saved registers. `pc` is the word after the instruction of the safepoint (its map's key).
+  const uint32_t* pc = nullptr;
+  gc::Word* window = nullptr;  // static: slot 0; dynamic: just past the top item
+  uint64_t* call_top = nullptr;
+  const uint32_t* retry_at = nullptr;  // go on with this instruction, not with pc
+  bool take_wake_value = false;        // going on stores wake_value as the primitive's result
 
   gc::Word* block = nullptr;
   gc::Word* block_end = nullptr;
-  uint64_t base_offset = 0;         // bytes from block: bottom of the current dynamic base
-  uint64_t handler_offset = 0;      // bytes from block_end down to the innermost handler record; 0: none
-  gc::Word namestack{5};            // dynamic variables (language object)
-  gc::Word thread{5};               // the language's thread object
-  gc::Word reference{5};            // ContextRef
-  uint64_t instructions = 0;        // charged so far
+  uint64_t base_offset = 0;     // from block: bottom of the current dynamic base
+  uint64_t handler_offset = 0;  // from block_end down to the innermost handler record; 0: none
+  gc::Word namestack{5};        // dynamic variables (a language object)
+  gc::Word thread{5};           // the language's thread object
+  gc::Word reference{5};        // its ContextRef
+  gc::Word wake_value{5};       // what the primitive that parked it leaves
+  uint64_t instructions = 0;    // charged so far
   uint32_t id = 0;
   ContextState state = ContextState::kParked;
-  bool dirty = true;                // ran since the last minor collection
-  Context* next_ready = nullptr;    // run queue link
+  bool dirty = true;        // ran since the last minor collection
+  bool overflowed = false;  // the margin is in use: no second overflow error
+  size_t live_index = 0;    // place in the scheduler's list
+  Context* next_ready = nullptr;
+
+  size_t block_words() const { return static_cast<size_t>(block_end - block); }
+  uint64_t* call_end() const { return reinterpret_cast<uint64_t*>(block_end); }
+  uint64_t DataOffset(const gc::Word* at) const {
+    return static_cast<uint64_t>(reinterpret_cast<const char*>(at) -
+                                 reinterpret_cast<const char*>(block));
+  }
+  gc::Word* DataAt(uint64_t offset) const {
+    return reinterpret_cast<gc::Word*>(reinterpret_cast<char*>(block) + offset);
+  }
+  uint64_t CallOffset(const uint64_t* at) const {
+    return static_cast<uint64_t>(reinterpret_cast<const char*>(block_end) -
+                                 reinterpret_cast<const char*>(at));
+  }
+  uint64_t* CallAt(uint64_t offset) const {
+    return reinterpret_cast<uint64_t*>(reinterpret_cast<char*>(block_end) - offset);
+  }
+
+  void AllocateBlock(size_t words);
+  void FreeBlock();
+  // Makes room for `words` between window and call_top. False if the limit forbids it.
+  bool EnsureRoom(size_t words);
 };
 
 }  // namespace weft

@@ -33,6 +33,9 @@ struct StackMapView {
   }
 };
 
+// Entry stubs and bodies of primitives have no maps: their inputs are live, and are their items.
+bool HasStackMaps(const Code* code) WEFT_NO_ALLOC;
+
 // The map for the safepoint whose following word has index `pc`; checks that there is one.
 StackMapView FindStackMap(const Code* code, uint32_t pc) WEFT_NO_ALLOC;
 

@@ -1,0 +1,894 @@
+// The interpreter's loop.
+//
+// Hot state lives in five locals: pc, w (window), cs (top of the call stack), budget and the
+// instruction word. SAVE writes them back into the context before anything that can collect,
+// throw, switch or grow the stacks; LOAD reads them again, of whichever context is then current.
+// Fast paths stand here; everything else is a state transformer in machine.cc.
+//
+// GCC is told not to merge the indirect jumps (see CMakeLists.txt): each handler ends with its own.
+#include "vm/interpreter.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdio>
+
+#include "gc/check.h"
+#include "vm/bytecode.h"
+#include "vm/machine.h"
+#include "vm/primitives.h"
+#include "vm/scheduler.h"
+#include "vm/trace.h"
+#include "vm/vm.h"
+
+namespace weft {
+namespace {
+
+using gc::kFalse;
+using gc::kTrue;
+
+inline bool BothFixnums(Word a, Word b) { return ((a.bits | b.bits) & 3) == 0; }
+inline bool BothFloats(Word a, Word b) { return (a.bits & b.bits & 2) != 0; }
+inline int64_t Signed(Word a) { return static_cast<int64_t>(a.bits); }
+inline Word Raw(int64_t bits) { return Word{static_cast<uint64_t>(bits)}; }
+
+}  // namespace
+
+// Operands of the instruction word `in`.
+#define A DecodeA(in)
+#define B DecodeB(in)
+#define C DecodeC(in)
+#define D DecodeD(in)
+#define SB DecodeSignedB(in)
+#define SC DecodeSignedC(in)
+#define SD DecodeSignedD(in)
+// The literal of the one-word instruction before pc.
+#define LITERAL (*LiteralAddress(pc - 1, D))
+
+#define SAVE()                     \
+  do {                             \
+    Context* saved = vm.current(); \
+    saved->pc = pc;                \
+    saved->window = w;             \
+    saved->call_top = cs;          \
+    vm.budget = budget;            \
+  } while (false)
+
+#define LOAD()                         \
+  do {                                 \
+    Context* loaded = vm.current();    \
+    pc = loaded->pc;                   \
+    if (loaded->retry_at != nullptr) { \
+      pc = loaded->retry_at;           \
+      loaded->retry_at = nullptr;      \
+    }                                  \
+    w = loaded->window;                \
+    cs = loaded->call_top;             \
+    budget = vm.budget;                \
+  } while (false)
+
+// Runs a state transformer on the one- or two-word instruction before pc.
+#define SLOW(function, words)            \
+  {                                      \
+    SAVE();                              \
+    machine::function(vm, pc - (words)); \
+    LOAD();                              \
+    NEXT;                                \
+  }
+
+#if defined(WEFT_SWITCH_DISPATCH)
+#define NEXT goto dispatch
+#else
+#define NEXT                 \
+  do {                       \
+    in = *pc++;              \
+    goto* labels[in & 0xFF]; \
+  } while (false)
+#endif
+
+// Room between the stacks, in words, beyond the red zone.
+#define ROOM(words) \
+  (reinterpret_cast<Word*>(cs) - w >= static_cast<ptrdiff_t>((words) + Context::kRedZoneWords))
+
+#define ARITH_SLOW(words) SLOW(Arithmetic, words)
+
+// A float result: immediate for most exponents, else boxed.
+#define STORE_FLOAT(slot, expression)          \
+  {                                            \
+    const double result = (expression);        \
+    const Word word = Word::FloatBits(result); \
+    if (word.IsImmediateFloat()) [[likely]] {  \
+      w[slot] = word;                          \
+      NEXT;                                    \
+    }                                          \
+    const uint32_t target = slot;              \
+    SAVE();                                    \
+    machine::BoxFloat(vm, w + target, result); \
+    NEXT;                                      \
+  }
+
+#define COMPARE_JUMP(condition_fixnum, condition_float, sense) \
+  {                                                            \
+    const Word a = w[A];                                       \
+    const Word b = w[B];                                       \
+    bool holds;                                                \
+    if (BothFixnums(a, b)) [[likely]] {                        \
+      holds = condition_fixnum;                                \
+    } else if (BothFloats(a, b)) {                             \
+      const double x = a.AsImmediateFloat();                   \
+      const double y = b.AsImmediateFloat();                   \
+      holds = condition_float;                                 \
+    } else {                                                   \
+      ++pc;                                                    \
+      ARITH_SLOW(2);                                           \
+    }                                                          \
+    const auto distance = static_cast<int32_t>(*pc++);         \
+    if (holds == (sense)) pc += distance;                      \
+    NEXT;                                                      \
+  }
+
+#define COMPARE_IMM_JUMP(condition, sense)                    \
+  {                                                           \
+    const Word a = w[A];                                      \
+    if (!a.IsFixnum()) [[unlikely]] {                         \
+      ++pc;                                                   \
+      ARITH_SLOW(2);                                          \
+    }                                                         \
+    const int64_t imm = int64_t{SB} * 4;                      \
+    const auto distance = static_cast<int32_t>(*pc++);        \
+    if ((Signed(a) condition imm) == (sense)) pc += distance; \
+    NEXT;                                                     \
+  }
+
+#define ARITH(fixnum_builtin, float_operator)                                   \
+  {                                                                             \
+    const Word a = w[B];                                                        \
+    const Word b = w[C];                                                        \
+    if (BothFixnums(a, b)) {                                                    \
+      int64_t sum;                                                              \
+      if (!fixnum_builtin(Signed(a), Signed(b), &sum)) [[likely]] {             \
+        w[A] = Raw(sum);                                                        \
+        NEXT;                                                                   \
+      }                                                                         \
+    } else if (BothFloats(a, b)) {                                              \
+      STORE_FLOAT(A, a.AsImmediateFloat() float_operator b.AsImmediateFloat()); \
+    }                                                                           \
+    ARITH_SLOW(1);                                                              \
+  }
+
+#define BITWISE(expression)             \
+  {                                     \
+    const Word a = w[B];                \
+    const Word b = w[C];                \
+    if (BothFixnums(a, b)) [[likely]] { \
+      w[A] = Word{expression};          \
+      NEXT;                             \
+    }                                   \
+    ARITH_SLOW(1);                      \
+  }
+
+void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
+  const uint32_t* pc;
+  Word* w;
+  uint64_t* cs;
+  int64_t budget;
+  uint32_t in;
+  uint8_t* const cards = vm.heap().cards().biased();
+  const bool trace = vm.options().trace_ops;
+
+#if !defined(WEFT_SWITCH_DISPATCH)
+  static const void* const plain_labels[256] = {
+#define OP(name, charge, flags, a, b, c, ext, meaning) &&L_##name,
+#include "vm/opcodes.def"
+#undef OP
+  };
+#define OP(name) L_##name:
+  const void* traced_labels[256];
+  for (const void*& label : traced_labels) label = &&L_Trace;
+  const void* const* labels = trace ? traced_labels : plain_labels;
+#endif
+
+  LOAD();
+  NEXT;
+
+#if defined(WEFT_SWITCH_DISPATCH)
+#define OP(name) case Op::k##name:
+dispatch:
+  in = *pc++;
+  if (trace) [[unlikely]]
+    TraceInstruction(pc - 1, w);
+  switch (static_cast<Op>(in & 0xFF)) {
+#else
+L_Trace:
+  TraceInstruction(pc - 1, w);
+  goto* plain_labels[in & 0xFF];
+#endif
+
+    OP(Nop) { NEXT; }
+
+    OP(Enter) {
+      if (budget <= 0) [[unlikely]]
+        SLOW(EndSlice, 1);
+      if (!ROOM(A)) [[unlikely]] {
+        const size_t need = A;
+        SAVE();
+        machine::MakeRoom(vm, pc - 1, need);
+        LOAD();
+        NEXT;
+      }
+      budget -= D;
+      NEXT;
+    }
+
+    OP(Move) {
+      w[A] = w[B];
+      NEXT;
+    }
+    OP(LoadLiteral) {
+      w[A] = Word{LITERAL};
+      NEXT;
+    }
+    OP(LoadInt) {
+      w[A] = Raw(int64_t{SD} * 4);
+      NEXT;
+    }
+    OP(LoadOther) {
+      w[A] = Word{D};
+      NEXT;
+    }
+
+    // --- calls
+    OP(Call) {
+      const auto* cell = reinterpret_cast<const WordCell*>(LITERAL);
+      *--cs = reinterpret_cast<uint64_t>(pc);
+      w += A;
+      pc = reinterpret_cast<const uint32_t*>(cell->entry);
+      NEXT;
+    }
+    OP(CallLocal) {
+      *--cs = reinterpret_cast<uint64_t>(pc);
+      w += A;
+      pc += SD;
+      NEXT;
+    }
+    OP(TailCall) {
+      const auto* cell = reinterpret_cast<const WordCell*>(LITERAL);
+      pc = reinterpret_cast<const uint32_t*>(cell->entry);
+      NEXT;
+    }
+    OP(CallGeneric) {
+      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
+      const uint32_t shape = ShapeOfWord(w[A + cache->dispatch_slot]);
+      if (cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
+        for (uint32_t i = 0; i < cache->used; ++i) {
+          if (cache->entries[i].shape == shape) {
+            *--cs = reinterpret_cast<uint64_t>(pc);
+            w += A;
+            pc = reinterpret_cast<const uint32_t*>(cache->entries[i].target->entry);
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(TailCallGeneric) {
+      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
+      const uint32_t shape = ShapeOfWord(w[cache->dispatch_slot]);
+      if (cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
+        for (uint32_t i = 0; i < cache->used; ++i) {
+          if (cache->entries[i].shape == shape) {
+            pc = reinterpret_cast<const uint32_t*>(cache->entries[i].target->entry);
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(CallPrimitive) {
+      SAVE();
+      const Outcome outcome = kPrimitives[D].function(vm, Args(w + A));
+      if (outcome == Outcome::kNext) [[likely]]
+        NEXT;
+      machine::FinishPrimitive(vm, pc - 1, outcome);
+      LOAD();
+      NEXT;
+    }
+    OP(PrimitiveBody) {
+      SAVE();
+      const Outcome outcome = kPrimitives[D].function(vm, Args(w));
+      if (outcome == Outcome::kNext) [[likely]]
+        NEXT;
+      machine::FinishPrimitive(vm, pc - 1, outcome);
+      LOAD();
+      NEXT;
+    }
+    OP(Return) {
+      pc = reinterpret_cast<const uint32_t*>(*cs++);
+      w -= DecodeA(pc[-1]);
+      NEXT;
+    }
+    OP(CallQuotation) {
+      const Word callable = w[A + B];
+      if (IsType(callable, TypeId::kQuotation)) {
+        const auto* quotation = As<Quotation>(callable);
+        if (quotation->effect == Word::Fixnum(int64_t{B} * 256 + C) && quotation->code.IsPointer())
+            [[likely]] {
+          *--cs = reinterpret_cast<uint64_t>(pc);
+          w += A;
+          pc = As<Code>(quotation->code)->instructions();
+          NEXT;
+        }
+      }
+      SLOW(CallEffect, 1);
+    }
+    OP(ExecuteWord) SLOW(CallEffect, 1);
+    OP(CallDynamic) SLOW(CallEffect, 1);
+
+    // --- control
+    OP(Jump) {
+      pc += SD;
+      NEXT;
+    }
+    OP(Loop) {
+      if (budget <= 0) [[unlikely]]
+        SLOW(EndSlice, 1);
+      const int32_t distance = SD;
+      budget -= LoopCharge(distance);
+      pc += distance;
+      NEXT;
+    }
+    OP(JumpIfTrue) {
+      if (w[A].IsTrue()) pc += SD;
+      NEXT;
+    }
+    OP(JumpIfFalse) {
+      if (w[A].IsFalse()) pc += SD;
+      NEXT;
+    }
+    OP(JumpIfLess)
+    COMPARE_JUMP(Signed(a) < Signed(b), x < y, true) OP(JumpIfNotLess)
+        COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
+            COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true) OP(JumpIfNotLessEq)
+                COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false) OP(JumpIfNumEq)
+                    COMPARE_JUMP(a.bits == b.bits, x == y, true) OP(JumpIfNotNumEq)
+                        COMPARE_JUMP(a.bits == b.bits, x == y, false) OP(JumpIfLessImm)
+                            COMPARE_IMM_JUMP(<, true) OP(JumpIfNotLessImm)
+                                COMPARE_IMM_JUMP(<, false) OP(JumpIfGreaterImm)
+                                    COMPARE_IMM_JUMP(>, true) OP(JumpIfNotGreaterImm)
+                                        COMPARE_IMM_JUMP(>, false) OP(JumpIfEqImm) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (Signed(w[A]) == int64_t{SB} * 4) pc += distance;
+      NEXT;
+    }
+    OP(JumpIfNotEqImm) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (Signed(w[A]) != int64_t{SB} * 4) pc += distance;
+      NEXT;
+    }
+    OP(JumpIfEq) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (w[A] == w[B]) pc += distance;
+      NEXT;
+    }
+    OP(JumpIfNotEq) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (w[A] != w[B]) pc += distance;
+      NEXT;
+    }
+    OP(JumpIfShape) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (ShapeOfWord(w[A]) == D) pc += distance;
+      NEXT;
+    }
+    OP(JumpIfNotShape) {
+      const auto distance = static_cast<int32_t>(*pc++);
+      if (ShapeOfWord(w[A]) != D) pc += distance;
+      NEXT;
+    }
+    OP(TableJump) {
+      const Word index = w[A];
+      if (!index.IsFixnum() || static_cast<uint64_t>(index.AsFixnum()) >= B) [[unlikely]] {
+        SLOW(TableBounds, 1);
+      }
+      pc += index.AsFixnum();
+      NEXT;
+    }
+    OP(LoopIfLess) {
+      if (budget <= 0) [[unlikely]] {
+        ++pc;
+        SLOW(EndSlice, 2);
+      }
+      const auto distance = static_cast<int32_t>(*pc++);
+      const int64_t next = Signed(w[A]) + 4;
+      w[A] = Raw(next);
+      if (next < Signed(w[B])) {
+        budget -= LoopCharge(distance);
+        pc += distance;
+      }
+      NEXT;
+    }
+    OP(Try) {
+      ++pc;
+      SLOW(EnterTry, 2);
+    }
+    OP(EndTry) SLOW(LeaveTry, 1);
+
+    // --- numbers
+    OP(Add) ARITH(__builtin_add_overflow, +) OP(Sub) ARITH(__builtin_sub_overflow, -) OP(Mul) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b)) {
+        int64_t product;
+        if (!__builtin_mul_overflow(Signed(a) >> 2, Signed(b), &product)) [[likely]] {
+          w[A] = Raw(product);
+          NEXT;
+        }
+      } else if (BothFloats(a, b)) {
+        STORE_FLOAT(A, a.AsImmediateFloat() * b.AsImmediateFloat());
+      }
+      ARITH_SLOW(1);
+    }
+    OP(Div) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFloats(a, b)) {
+        STORE_FLOAT(A, a.AsImmediateFloat() / b.AsImmediateFloat());
+      }
+      ARITH_SLOW(1);
+    }
+    OP(IntDiv) {
+      const Word a = w[B];
+      const Word b = w[C];
+      // The one quotient that is no fixnum is the smallest divided by -1.
+      if (BothFixnums(a, b) && Signed(b) > 0) [[likely]] {
+        w[A] = Word::Fixnum(Signed(a) / Signed(b));
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(Mod) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b) && Signed(b) > 0) [[likely]] {
+        w[A] = Raw(Signed(a) % Signed(b));
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(BitAnd)
+    BITWISE(a.bits & b.bits) OP(BitOr) BITWISE(a.bits | b.bits) OP(BitXor) BITWISE(a.bits ^ b.bits)
+        OP(Shift) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b)) {
+        const int64_t count = b.AsFixnum();
+        if (count <= 0) {
+          w[A] = Word::Fixnum(a.AsFixnum() >> (count < -63 ? 63 : -count));
+          NEXT;
+        }
+        if (count < 61) {
+          const int64_t value = a.AsFixnum();
+          const int64_t shifted = static_cast<int64_t>(static_cast<uint64_t>(value) << count);
+          if (Word::FitsFixnum(shifted) && shifted >> count == value) {
+            w[A] = Word::Fixnum(shifted);
+            NEXT;
+          }
+        }
+      }
+      ARITH_SLOW(1);
+    }
+    OP(AddImm) {
+      const Word a = w[B];
+      int64_t sum;
+      if (a.IsFixnum() && !__builtin_add_overflow(Signed(a), int64_t{SC} * 4, &sum)) {
+        w[A] = Raw(sum);
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(SubImm) {
+      const Word a = w[B];
+      int64_t difference;
+      if (a.IsFixnum() && !__builtin_sub_overflow(Signed(a), int64_t{SC} * 4, &difference)) {
+        w[A] = Raw(difference);
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(MulImm) {
+      const Word a = w[B];
+      int64_t product;
+      if (a.IsFixnum() && !__builtin_mul_overflow(Signed(a), int64_t{SC}, &product)) {
+        w[A] = Raw(product);
+        NEXT;
+      }
+      if (a.IsImmediateFloat()) STORE_FLOAT(A, a.AsImmediateFloat() * SC);
+      ARITH_SLOW(1);
+    }
+    OP(AndImm) {
+      const Word a = w[B];
+      if (a.IsFixnum()) [[likely]] {
+        w[A] = Raw(Signed(a) & (int64_t{SC} * 4));
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(ShiftImm) {
+      const Word a = w[B];
+      const int32_t count = SC;
+      if (a.IsFixnum()) {
+        if (count <= 0) {
+          w[A] = Word::Fixnum(a.AsFixnum() >> (count < -63 ? 63 : -count));
+          NEXT;
+        }
+        const int64_t value = a.AsFixnum();
+        if (count < 61) {
+          const int64_t shifted = static_cast<int64_t>(static_cast<uint64_t>(value) << count);
+          if (Word::FitsFixnum(shifted) && shifted >> count == value) {
+            w[A] = Word::Fixnum(shifted);
+            NEXT;
+          }
+        }
+      }
+      ARITH_SLOW(1);
+    }
+    OP(ModImm) {
+      const Word a = w[B];
+      if (a.IsFixnum()) [[likely]] {
+        w[A] = Raw(Signed(a) % (int64_t{SC} * 4));
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(Less) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b)) {
+        w[A] = Word::Bool(Signed(a) < Signed(b));
+        NEXT;
+      }
+      if (BothFloats(a, b)) {
+        w[A] = Word::Bool(a.AsImmediateFloat() < b.AsImmediateFloat());
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(LessEq) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b)) {
+        w[A] = Word::Bool(Signed(a) <= Signed(b));
+        NEXT;
+      }
+      if (BothFloats(a, b)) {
+        w[A] = Word::Bool(a.AsImmediateFloat() <= b.AsImmediateFloat());
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(NumEq) {
+      const Word a = w[B];
+      const Word b = w[C];
+      if (BothFixnums(a, b)) {
+        w[A] = Word::Bool(a == b);
+        NEXT;
+      }
+      if (BothFloats(a, b)) {
+        w[A] = Word::Bool(a.AsImmediateFloat() == b.AsImmediateFloat());
+        NEXT;
+      }
+      ARITH_SLOW(1);
+    }
+    OP(Eq) {
+      w[A] = Word::Bool(w[B] == w[C]);
+      NEXT;
+    }
+    OP(Not) {
+      w[A] = Word::Bool(w[B].IsFalse());
+      NEXT;
+    }
+    OP(IsShape) {
+      const uint32_t shape = *pc++;
+      w[A] = Word::Bool(ShapeOfWord(w[B]) == shape);
+      NEXT;
+    }
+    OP(IsInstance) {
+      const auto* layout = As<Layout>(Word{*LiteralAddress(pc - 1, *pc)});
+      ++pc;
+      bool is = false;
+      if (IsTuple(w[B])) {
+        const uint32_t shape = gc::ObjectAt(w[B])->shape();
+        if (static_cast<int64_t>(shape) == layout->shape.AsFixnum()) {
+          is = true;
+        } else {
+          const auto* own = As<Layout>(vm.layouts().get(shape - gc::kFirstTupleShape));
+          const auto* mine = As<Array>(layout->superclasses);
+          const auto* chain = As<Array>(own->superclasses);
+          is = mine->size() <= chain->size() &&
+               chain->elements[mine->size() - 1] == layout->class_word;
+        }
+      }
+      w[A] = Word::Bool(is);
+      NEXT;
+    }
+    OP(Sqrt) {
+      const Word a = w[B];
+      if (a.IsImmediateFloat()) {
+        const double value = a.AsImmediateFloat();
+        if (value >= 0) STORE_FLOAT(A, std::sqrt(value));
+      }
+      SLOW(Sqrt, 1);
+    }
+
+    // --- objects
+    OP(Slot) {
+      const Word object = w[B];
+      if (IsTuple(object)) [[likely]] {
+        w[A] = *gc::ObjectAt(object)->field(C);
+        NEXT;
+      }
+      SLOW(Slot, 1);
+    }
+    OP(SetSlot) {
+      const Word object = w[B];
+      if (IsTuple(object)) [[likely]] {
+        Word* field = gc::ObjectAt(object)->field(C);
+        *field = w[A];
+        cards[reinterpret_cast<uint64_t>(field) >> gc::CardTable::kCardShift] =
+            gc::CardTable::kYoung | gc::CardTable::kWritten;
+        NEXT;
+      }
+      SLOW(Slot, 1);
+    }
+    OP(SlotOf) {
+      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
+      const Word object = w[A];
+      if (IsTuple(object) && cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
+        gc::Object* tuple = gc::ObjectAt(object);
+        const uint32_t shape = tuple->shape();
+        for (uint32_t i = 0; i < cache->used; ++i) {
+          if (cache->entries[i].shape == shape) {
+            const auto& entry = cache->entries[i];
+            if (entry.slot >= 0) [[likely]] {
+              w[A] = *tuple->field(static_cast<size_t>(entry.slot));
+              NEXT;
+            }
+            *--cs = reinterpret_cast<uint64_t>(pc);
+            w += A;
+            pc = reinterpret_cast<const uint32_t*>(entry.target->entry);
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(SetSlotOf) {
+      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
+      const Word object = w[A + 1];
+      if (IsTuple(object) && cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
+        gc::Object* tuple = gc::ObjectAt(object);
+        const uint32_t shape = tuple->shape();
+        for (uint32_t i = 0; i < cache->used; ++i) {
+          if (cache->entries[i].shape == shape) {
+            const auto& entry = cache->entries[i];
+            if (entry.slot >= 0) [[likely]] {
+              Word* field = tuple->field(static_cast<size_t>(entry.slot));
+              *field = w[A];
+              cards[reinterpret_cast<uint64_t>(field) >> gc::CardTable::kCardShift] =
+                  gc::CardTable::kYoung | gc::CardTable::kWritten;
+              NEXT;
+            }
+            *--cs = reinterpret_cast<uint64_t>(pc);
+            w += A;
+            pc = reinterpret_cast<const uint32_t*>(entry.target->entry);
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(NewTuple) {
+      SAVE();
+      machine::NewTuple(vm, pc - 1);
+      NEXT;
+    }
+    OP(Nth) {
+      const Word sequence = w[A + 1];
+      const Word index = w[A];
+      if (sequence.IsPointer() && index.IsFixnum()) {
+        Word elements = sequence;
+        const gc::Object* object = gc::ObjectAt(sequence);
+        int64_t length;
+        if (object->shape() == vm.vector_shape()) {
+          elements = *object->field(0);
+          length = object->field(1)->IsFixnum() ? object->field(1)->AsFixnum() : 0;
+          if (!IsType(elements, TypeId::kArray) || length > As<Array>(elements)->size()) length = 0;
+          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(length)) {
+            w[A] = As<Array>(elements)->elements[index.AsFixnum()];
+            NEXT;
+          }
+        } else if (object->shape() == ShapeOf(TypeId::kArray)) {
+          const auto* array = static_cast<const Array*>(object);
+          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(array->size())) {
+            w[A] = array->elements[index.AsFixnum()];
+            NEXT;
+          }
+        } else if (object->shape() == ShapeOf(TypeId::kByteArray)) {
+          const auto* bytes = static_cast<const ByteArray*>(object);
+          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(bytes->size())) {
+            w[A] = Word::Fixnum(bytes->bytes[index.AsFixnum()]);
+            NEXT;
+          }
+        } else if (object->shape() == ShapeOf(TypeId::kString)) {
+          const auto* string = static_cast<const String*>(object);
+          if (string->width() == String::kOne &&
+              static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(string->size())) {
+            w[A] = Word::Fixnum(string->data[index.AsFixnum()]);
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(SetNth) {
+      const Word sequence = w[A + 2];
+      const Word index = w[A + 1];
+      if (sequence.IsPointer() && index.IsFixnum()) {
+        gc::Object* object = gc::ObjectAt(sequence);
+        if (object->shape() == ShapeOf(TypeId::kArray) || object->shape() == vm.vector_shape()) {
+          int64_t length;
+          Array* array;
+          if (object->shape() == ShapeOf(TypeId::kArray)) {
+            array = static_cast<Array*>(object);
+            length = array->size();
+          } else {
+            // Beyond its length a vector grows: that is the method's work.
+            const Word underlying = *object->field(0);
+            length = 0;
+            array = nullptr;
+            if (IsType(underlying, TypeId::kArray) && object->field(1)->IsFixnum()) {
+              array = As<Array>(underlying);
+              length = object->field(1)->AsFixnum();
+              if (length > array->size()) length = 0;
+            }
+          }
+          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(length)) {
+            Word* element = &array->elements[index.AsFixnum()];
+            *element = w[A];
+            cards[reinterpret_cast<uint64_t>(element) >> gc::CardTable::kCardShift] =
+                gc::CardTable::kYoung | gc::CardTable::kWritten;
+            NEXT;
+          }
+        } else if (object->shape() == ShapeOf(TypeId::kByteArray)) {
+          auto* bytes = static_cast<ByteArray*>(object);
+          if (w[A].IsFixnum() &&
+              static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(bytes->size())) {
+            bytes->bytes[index.AsFixnum()] = static_cast<uint8_t>(w[A].AsFixnum());
+            NEXT;
+          }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(Length) {
+      const Word sequence = w[A];
+      if (sequence.IsPointer()) {
+        const gc::Object* object = gc::ObjectAt(sequence);
+        switch (object->shape()) {
+          case ShapeOf(TypeId::kArray):
+          case ShapeOf(TypeId::kByteArray):
+            w[A] = *object->field(0);
+            NEXT;
+          case ShapeOf(TypeId::kString):
+            w[A] = Word::Fixnum(static_cast<const String*>(object)->size());
+            NEXT;
+          default:
+            if (object->shape() == vm.vector_shape()) {
+              w[A] = *object->field(1);
+              NEXT;
+            }
+        }
+      }
+      SLOW(GenericMiss, 1);
+    }
+
+    // --- entries
+    OP(Dispatch) SLOW(Dispatch, 1);
+    OP(DispatchMath) SLOW(DispatchMath, 1);
+    OP(Undefined) SLOW(Undefined, 1);
+    OP(EnterDynamic) SLOW(EnterDynamic, 1);
+    OP(Halt) {
+      SAVE();
+      return;
+    }
+
+    // --- dynamic mode
+    OP(DynEnter) {
+      if (budget <= 0) [[unlikely]]
+        SLOW(EndSlice, 1);
+      if (!ROOM(16)) [[unlikely]] {
+        SAVE();
+        machine::MakeRoom(vm, pc - 1, 64);
+        LOAD();
+        NEXT;
+      }
+      budget -= D;
+      NEXT;
+    }
+    OP(DynLiteral) {
+      if (!ROOM(1)) [[unlikely]] {
+        SAVE();
+        machine::MakeRoom(vm, pc - 1, 64);
+        LOAD();
+        NEXT;
+      }
+      *w++ = Word{LITERAL};
+      NEXT;
+    }
+    OP(DynCall) {
+      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic) && ROOM(4)) [[likely]] {
+        *--cs = reinterpret_cast<uint64_t>(pc);
+        pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+        NEXT;
+      }
+      SAVE();
+      machine::DynCall(vm, pc - 1, cell, false);
+      LOAD();
+      NEXT;
+    }
+    OP(DynTailCall) {
+      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+      SAVE();
+      machine::DynCall(vm, pc - 1, cell, true);
+      LOAD();
+      NEXT;
+    }
+    OP(DynReturn) {
+      pc = reinterpret_cast<const uint32_t*>(*cs++);
+      NEXT;
+    }
+    OP(DynCallTop) SLOW(DynBody, 1);
+    OP(DynExecute) SLOW(DynBody, 1);
+    OP(DynIf) SLOW(DynBody, 1);
+    OP(DynDip) SLOW(DynBody, 1);
+    OP(DynLoadLocal) SLOW(DynBody, 1);
+    OP(DynGetLocal) SLOW(DynBody, 1);
+    OP(DynDropLocals) SLOW(DynBody, 1);
+    OP(DynTry) SLOW(DynBody, 1);
+    OP(DynWithDatastack) SLOW(DynBody, 1);
+    OP(DynGetDatastack) SLOW(DynBody, 1);
+    OP(DynSetDatastack) SLOW(DynBody, 1);
+    OP(DynClear) SLOW(DynBody, 1);
+    OP(DynDispatchTable) SLOW(DynBody, 1);
+    OP(DynCallEffect) SLOW(DynBody, 1);
+
+    // --- stubs
+    OP(StubStaticReturn) {
+      w += *cs++ >> 2;
+      pc = reinterpret_cast<const uint32_t*>(*cs++);
+      NEXT;
+    }
+    OP(StubDip) {
+      *w++ = Word{*cs++};
+      pc = reinterpret_cast<const uint32_t*>(*cs++);
+      NEXT;
+    }
+    OP(StubExitDynamic) SLOW(Stub, 1);
+    OP(StubEndDatastack) SLOW(Stub, 1);
+    OP(StubLocal) SLOW(Stub, 1);
+    OP(StubHandler) SLOW(Stub, 1);
+    OP(StubStaticHandler) SLOW(Stub, 1);
+    OP(StubCompose) SLOW(Stub, 1);
+    OP(StubResumeOp) SLOW(Stub, 1);
+    OP(StubRetry) SLOW(Stub, 1);
+    OP(StubContextEnd) SLOW(Stub, 1);
+
+#if defined(WEFT_SWITCH_DISPATCH)
+    case Op::kCount:
+      break;
+  }
+  WEFT_CHECK(false && "not an instruction");
+#endif
+}
+
+}  // namespace weft

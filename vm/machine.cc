@@ -1,0 +1,772 @@
+#include "vm/machine.h"
+
+#include <cstdio>
+
+#include "gc/check.h"
+#include "vm/generic.h"
+#include "vm/machine_internal.h"
+#include "vm/number/arith.h"
+#include "vm/number/number.h"
+#include "vm/primitives.h"
+#include "vm/scheduler.h"
+#include "vm/stack_walker.h"
+
+namespace weft::machine {
+namespace {
+
+WordCell* CellOfSpecial(Vm& vm, Special special) WEFT_NO_ANALYSIS {
+  const Word word = vm.special(special);
+  return word.IsPointer() ? As<WordObject>(word)->word_cell() : nullptr;
+}
+
+struct Arith {
+  ArithOp op;
+  bool immediate;
+};
+
+Arith ArithOf(Op op) {
+  switch (op) {
+    case Op::kAdd:
+      return {ArithOp::kAdd, false};
+    case Op::kSub:
+      return {ArithOp::kSub, false};
+    case Op::kMul:
+      return {ArithOp::kMul, false};
+    case Op::kDiv:
+      return {ArithOp::kDiv, false};
+    case Op::kIntDiv:
+      return {ArithOp::kIntDiv, false};
+    case Op::kMod:
+      return {ArithOp::kMod, false};
+    case Op::kBitAnd:
+      return {ArithOp::kBitAnd, false};
+    case Op::kBitOr:
+      return {ArithOp::kBitOr, false};
+    case Op::kBitXor:
+      return {ArithOp::kBitXor, false};
+    case Op::kShift:
+      return {ArithOp::kShift, false};
+    case Op::kAddImm:
+      return {ArithOp::kAdd, true};
+    case Op::kSubImm:
+      return {ArithOp::kSub, true};
+    case Op::kMulImm:
+      return {ArithOp::kMul, true};
+    case Op::kAndImm:
+      return {ArithOp::kBitAnd, true};
+    case Op::kShiftImm:
+      return {ArithOp::kShift, true};
+    case Op::kModImm:
+      return {ArithOp::kMod, true};
+    case Op::kLess:
+    case Op::kJumpIfLess:
+    case Op::kJumpIfNotLess:
+      return {ArithOp::kLess, false};
+    case Op::kLessEq:
+    case Op::kJumpIfLessEq:
+    case Op::kJumpIfNotLessEq:
+      return {ArithOp::kLessEq, false};
+    case Op::kJumpIfLessImm:
+    case Op::kJumpIfNotLessImm:
+      return {ArithOp::kLess, true};
+    case Op::kJumpIfGreaterImm:
+    case Op::kJumpIfNotGreaterImm:
+      return {ArithOp::kGreater, true};
+    case Op::kNumEq:
+    case Op::kJumpIfNumEq:
+    case Op::kJumpIfNotNumEq:
+      return {ArithOp::kNumEq, false};
+    default:
+      WEFT_CHECK(false && "not an arithmetic instruction");
+      return {};
+  }
+}
+
+const char* WordNameOf(ArithOp op) {
+  switch (op) {
+    case ArithOp::kAdd:
+      return "+";
+    case ArithOp::kSub:
+      return "-";
+    case ArithOp::kMul:
+      return "*";
+    case ArithOp::kDiv:
+      return "/";
+    case ArithOp::kIntDiv:
+      return "/i";
+    case ArithOp::kMod:
+      return "mod";
+    case ArithOp::kBitAnd:
+      return "bitand";
+    case ArithOp::kBitOr:
+      return "bitor";
+    case ArithOp::kBitXor:
+      return "bitxor";
+    case ArithOp::kShift:
+      return "shift";
+    case ArithOp::kLess:
+      return "<";
+    case ArithOp::kLessEq:
+      return "<=";
+    case ArithOp::kGreater:
+      return ">";
+    case ArithOp::kGreaterEq:
+      return ">=";
+    case ArithOp::kNumEq:
+      return "number=";
+  }
+  return "";
+}
+
+constexpr absl::string_view kIntrinsicNames[] = {
+#define INTRINSIC(vocabulary, word, inputs, outputs, opcode) word,
+#include "vm/intrinsics.def"
+#undef INTRINSIC
+};
+
+// The cell of the library word that gives an operation its meaning beyond the built-in numbers.
+WordCell* IntrinsicCell(Vm& vm, ArithOp op) WEFT_NO_ANALYSIS {
+  const absl::string_view name = WordNameOf(op);
+  const Word words = vm.special(Special::kIntrinsicWords);
+  for (size_t i = 0; i < sizeof(kIntrinsicNames) / sizeof(kIntrinsicNames[0]); ++i) {
+    if (kIntrinsicNames[i] == name) {
+      const Word word = As<Array>(words)->elements[i];
+      return As<WordObject>(word)->word_cell();
+    }
+  }
+  WEFT_CHECK(false && "an arithmetic word is missing from intrinsics.def");
+  return nullptr;
+}
+
+bool IsShapeOfLayout(Vm& vm, Word word, Special layout) WEFT_NO_ANALYSIS {
+  if (!IsTuple(word)) return false;
+  const Word expected = vm.special(layout);
+  return expected.IsPointer() && As<Layout>(expected)->shape.AsFixnum() ==
+                                     static_cast<int64_t>(gc::ObjectAt(word)->shape());
+}
+
+// Brings one operand of a math generic to the class that its method wants.
+void Coerce(Vm& vm, Word* slot, MathCoercion coercion) WEFT_NO_ANALYSIS {
+  if (coercion != MathCoercion::kToFloat || IsFloat(*slot)) return;
+  double value;
+  if (IsShapeOfLayout(vm, *slot, Special::kRatioLayout)) {
+    const gc::Object* ratio = gc::ObjectAt(*slot);
+    const IntegerView numerator(*ratio->field(0));
+    const IntegerView denominator(*ratio->field(1));
+    value = QuotientToDouble(numerator, denominator);
+  } else {
+    value = RealToDouble(*slot);
+  }
+  BoxFloat(vm, slot, value);
+}
+
+}  // namespace
+
+size_t FrameNeed(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  const gc::Object* object = vm.heap().FindObject(reinterpret_cast<uint64_t>(at));
+  WEFT_CHECK(object != nullptr);
+  const auto* code = static_cast<const Code*>(object);
+  // A code may hold local subroutines (kCallLocal), each behind a kEnter of its own.
+  const uint32_t* enter = nullptr;
+  for (const uint32_t* i = code->instructions(); i <= at; i += InfoOf(DecodeOp(*i)).words()) {
+    if (DecodeOp(*i) == Op::kEnter) enter = i;
+  }
+  if (enter != nullptr) return DecodeA(*enter);
+  const auto counts = static_cast<uint64_t>(code->mode_and_counts.AsFixnum());
+  const uint64_t inputs = counts >> 8 & 0xFF;
+  const uint64_t outputs = counts >> 16 & 0xFF;
+  // Entry stubs and chains keep a few temporaries above their inputs.
+  return (inputs > outputs ? inputs : outputs) + 4;
+}
+
+// Calls the word of `cell` with the first `count` words of vm.scratch, on behalf of `at`.
+void CallAbove(Vm& vm, const uint32_t* at, WordCell* cell, size_t count, Op stub) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  if (IsDynamicAt(vm, at)) {
+    context.EnsureRoom(count + 8);
+    for (size_t i = 0; i < count; ++i) Push(context, vm.scratch.get(i));
+    context.pc = vm.IsStub(at) ? at : AfterInstruction(at);
+    DynCall(vm, at, cell, /*tail=*/false);
+    return;
+  }
+  const size_t need = FrameNeed(vm, at);
+  context.EnsureRoom(need + count + 8);
+  PushCallPc(context, at);
+  PushCall(context, AsRaw(need * sizeof(Word)));
+  PushCallPc(context, vm.StubAddress(stub));
+  context.window += need;
+  for (size_t i = 0; i < count; ++i) context.window[i] = vm.scratch.get(i);
+  context.pc = EntryOf(cell);
+}
+
+// The result of the instruction at `at` is `result`: store it or branch on it, and go on behind.
+void Deliver(Context& context, const uint32_t* at, Word result) {
+  const OpInfo& info = InfoOf(DecodeOp(*at));
+  context.pc = at + info.words();
+  if (info.roles[3] == Role::kJmp) {
+    bool negated = false;
+    switch (DecodeOp(*at)) {
+      case Op::kJumpIfNotLess:
+      case Op::kJumpIfNotLessEq:
+      case Op::kJumpIfNotLessImm:
+      case Op::kJumpIfNotGreaterImm:
+      case Op::kJumpIfNotNumEq:
+        negated = true;
+        break;
+      default:
+        break;
+    }
+    if (result.IsTrue() != negated) context.pc += static_cast<int32_t>(at[1]);
+  } else {
+    context.window[DecodeA(*at)] = result;
+  }
+}
+
+// Where a fresh base begins, on the way into dynamic mode.
+void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_caller,
+               Word callable) {
+  Context& context = *vm.current();
+  PushCall(context, callable.bits);
+  PushCall(context, AsRaw(outputs | (dynamic_caller ? 0x10000U : 0U)));
+  PushCall(context, AsRaw(context.base_offset));
+  PushCallPc(context, vm.StubAddress(Op::kStubExitDynamic));
+  context.base_offset = context.DataOffset(begin);
+  context.window = top;
+}
+
+bool HasItems(const Context& context, uint64_t count) {
+  return context.DataOffset(context.window) >= context.base_offset + count * sizeof(Word);
+}
+
+void Underflow(Vm& vm, const uint32_t* at, Word word) {
+  EnterThrow(vm, at, ErrorKind::kDatastackUnderflow, word, gc::kFalse);
+}
+
+void BoxFloat(Vm& vm, Word* slot, double value) WEFT_NO_ANALYSIS {
+  const Word immediate = Word::FloatBits(value);
+  if (immediate.IsImmediateFloat()) {
+    *slot = immediate;
+    return;
+  }
+  // `slot` is in a window or in vm.scratch: neither moves by an allocation.
+  *slot = gc::kFalse;
+  *slot = MakeFloat(vm, value);
+}
+
+void EnterThrow(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  WordCell* handler = CellOfSpecial(vm, Special::kThrowHandler);
+  if (handler == nullptr || vm.current()->handler_offset == 0) {
+    Unwind(vm);
+    return;
+  }
+  vm.scratch.set(0, vm.pending_error.get());
+  CallAbove(vm, at, handler, 1, Op::kStubResumeOp);
+}
+
+void EnterThrow(Vm& vm, const uint32_t* at, ErrorKind kind, Word arg1, Word arg2) WEFT_NO_ANALYSIS {
+  const Outcome outcome = vm.Throw(kind, arg1, arg2);
+  WEFT_CHECK(outcome == Outcome::kThrow);
+  EnterThrow(vm, at);
+}
+
+void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  context.overflowed = false;
+  if (context.handler_offset == 0) {
+    std::fprintf(stderr, "weft: an error was thrown before any handler was there\n");
+    vm.exit_status = 1;
+    vm.exiting = true;
+    context.pc = vm.HaltAddress();
+    return;
+  }
+  uint64_t* record = context.CallAt(context.handler_offset);
+  const Op stub = DecodeOp(*reinterpret_cast<const uint32_t*>(record[0]));
+  uint64_t* words = record + 1;
+  context.call_top = words + StubFrameOf(stub).words;
+  context.handler_offset = words[0] >> 2;
+  context.base_offset = words[3] >> 2;
+  context.namestack = Word{words[4]};
+  if (stub == Op::kStubStaticHandler) {
+    const auto* at = reinterpret_cast<const uint32_t*>(words[1]);
+    context.window = context.DataAt(words[2] >> 2);
+    context.window[DecodeA(*at)] = vm.pending_error.get();
+    context.pc = at + 2 + static_cast<int32_t>(at[1]);
+    return;
+  }
+  WEFT_CHECK(stub == Op::kStubHandler);
+  const auto* items = As<Array>(Word{words[5]});
+  const Word recovery{words[1]};
+  context.window = context.DataAt(context.base_offset);
+  // The array ends with room for the two callables that recover took.
+  const auto count = static_cast<int64_t>(((words[2] >> 2) - context.base_offset) / sizeof(Word));
+  for (int64_t i = 0; i < count; ++i) Push(context, items->elements[i]);
+  Push(context, vm.pending_error.get());
+  // A position inside dynamic code for whatever goes wrong with the recovery callable.
+  context.pc = vm.StubAddress(Op::kStubHandler);
+  DynJumpTo(vm, context.pc, recovery);
+}
+
+void MakeRoom(Vm& vm, const uint32_t* at, size_t words) {
+  Context& context = *vm.current();
+  if (context.EnsureRoom(words)) {
+    context.retry_at = at;
+    return;
+  }
+  if (context.overflowed) {
+    // Handling the first overflow overflowed too: straight to the handler.
+    const Outcome outcome = vm.Throw(ErrorKind::kCallstackOverflow);
+    WEFT_CHECK(outcome == Outcome::kThrow);
+    Unwind(vm);
+    return;
+  }
+  context.overflowed = true;
+  const auto data_bytes = context.DataOffset(context.window);
+  const auto call_bytes = context.CallOffset(context.call_top);
+  EnterThrow(
+      vm, at,
+      data_bytes > call_bytes ? ErrorKind::kDatastackOverflow : ErrorKind::kCallstackOverflow,
+      gc::kFalse, gc::kFalse);
+}
+
+void EndSlice(Vm& vm, const uint32_t* at) {
+  Context& context = *vm.current();
+  Scheduler& scheduler = vm.scheduler();
+  if (vm.heap().limit_exceeded()) {
+    vm.heap().ClearLimitExceeded();
+    scheduler.AccountSlice();
+    vm.budget = scheduler.DrawSlice();
+    EnterThrow(vm, at, ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
+    return;
+  }
+  context.retry_at = at;
+  if (!scheduler.HasReady() || scheduler.no_preemption > 0) {
+    scheduler.AccountSlice();
+    vm.budget = scheduler.DrawSlice();
+    return;
+  }
+  scheduler.SwitchAway(/*ready=*/true);
+}
+
+void StoreWakeValue(Context& context) {
+  const uint32_t instruction = context.pc[-1];
+  const bool in_body = DecodeOp(instruction) == Op::kPrimitiveBody;
+  if (kPrimitives[DecodeD(instruction)].counts.outputs > 0) {
+    context.window[in_body ? 0 : DecodeA(instruction)] = context.wake_value;
+  }
+  context.wake_value = gc::kFalse;
+}
+
+void FinishPrimitive(Vm& vm, const uint32_t* at, Outcome outcome) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  Scheduler& scheduler = vm.scheduler();
+  switch (outcome) {
+    case Outcome::kNext:
+    case Outcome::kReload:
+      return;
+    case Outcome::kThrow:
+      EnterThrow(vm, at);
+      return;
+    case Outcome::kYield:
+      if (scheduler.HasReady()) scheduler.SwitchAway(/*ready=*/true);
+      return;
+    case Outcome::kBlock:
+      context.take_wake_value = true;
+      if (scheduler.HasReady()) {
+        scheduler.SwitchAway(/*ready=*/false);
+        return;
+      }
+      {
+        // Nothing can run, and nothing outside can wake a thread: the main thread is told.
+        context.state = ContextState::kParked;
+        Context* main = scheduler.main_context();
+        WordCell* deadlock = CellOfSpecial(vm, Special::kDeadlock);
+        if (deadlock == nullptr) {
+          std::fprintf(stderr, "weft: all threads wait for each other\n");
+          vm.exit_status = 3;
+          vm.exiting = true;
+          context.pc = vm.HaltAddress();
+          return;
+        }
+        scheduler.MakeReady(main);
+        main->take_wake_value = false;
+        if (main != &context) {
+          scheduler.SwitchAway(/*ready=*/false);
+        } else {
+          scheduler.SwitchAway(/*ready=*/false);
+        }
+        CallAbove(vm, main->pc - 1, deadlock, 0, Op::kStubResumeOp);
+      }
+      return;
+    case Outcome::kCallWord: {
+      WordCell* cell = As<WordObject>(vm.call_word.get())->word_cell();
+      vm.call_word.set(gc::kFalse);
+      if (DecodeOp(*at) == Op::kCallPrimitive) {
+        PushCallPc(context, AfterInstruction(at));
+        context.window += DecodeA(*at);
+      } else {
+        // A primitive's body: its caller's return address is on the call stack already.
+        WEFT_CHECK(DecodeOp(*at) == Op::kPrimitiveBody);
+      }
+      context.pc = EntryOf(cell);
+      return;
+    }
+    case Outcome::kExit:
+      vm.exiting = true;
+      context.pc = vm.HaltAddress();
+      return;
+  }
+}
+
+void Arithmetic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const OpInfo& info = InfoOf(DecodeOp(*at));
+  const Arith arith = ArithOf(DecodeOp(*at));
+  const bool branches = info.roles[3] == Role::kJmp;
+  const Word left = context.window[branches ? DecodeA(*at) : DecodeB(*at)];
+  Word right;
+  if (arith.immediate) {
+    right = Word::Fixnum(branches ? DecodeSignedB(*at) : DecodeSignedC(*at));
+  } else {
+    right = context.window[branches ? DecodeB(*at) : DecodeC(*at)];
+  }
+  vm.scratch.set(0, left);
+  vm.scratch.set(1, right);
+  switch (ArithSlow(vm, arith.op, Args(vm.scratch.data()))) {
+    case ArithResult::kDone:
+      Deliver(*vm.current(), at, vm.scratch.get(0));
+      return;
+    case ArithResult::kThrow:
+      EnterThrow(vm, at);
+      return;
+    case ArithResult::kGeneric:
+      CallAbove(vm, at, IntrinsicCell(vm, arith.op), 2, Op::kStubResumeOp);
+      return;
+  }
+}
+
+void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const Op op = DecodeOp(*at);
+  const bool tail = op == Op::kTailCallGeneric;
+  const uint32_t win = tail ? 0 : DecodeA(*at);
+  auto* cache = reinterpret_cast<InlineCache*>(LiteralOf(at).bits);
+  const Word info = As<WordObject>(cache->generic)->generic_info;
+  if (!info.IsPointer()) {
+    // The word is no longer generic: its cell knows what it is now.
+    WordCell* cell = As<WordObject>(cache->generic)->word_cell();
+    if (!tail) PushCallPc(context, AfterInstruction(at));
+    context.window += win;
+    context.pc = EntryOf(cell);
+    return;
+  }
+  const auto* fields = As<Array>(info)->elements;
+  const int64_t inputs = fields[kGenericInputs].AsFixnum();
+  cache->inputs = static_cast<uint16_t>(inputs);
+  WordCell* cell;
+  if (fields[kGenericKind].AsFixnum() == static_cast<int64_t>(GenericKind::kMath)) {
+    // MATH: words dispatch on both operands: their entry does it.
+    cell = As<WordObject>(cache->generic)->word_cell();
+  } else {
+    cache->dispatch_slot = static_cast<uint16_t>(inputs - 1 - fields[kGenericPosition].AsFixnum());
+    const Word object = context.window[win + cache->dispatch_slot];
+    const uint32_t shape = ShapeOfWord(object);
+    cell = FindMethod(vm, cache->generic, shape);
+    if (cell == nullptr) {
+      vm.scratch.set(0, context.window[win + cache->dispatch_slot]);
+      vm.scratch.set(1, cache->generic);
+      CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
+      return;
+    }
+    if (cache->epoch != vm.cells().dispatch_epoch()) {
+      cache->epoch = vm.cells().dispatch_epoch();
+      cache->used = 0;
+    }
+    ++cache->misses;
+    if (cache->used < InlineCache::kEntries) {
+      InlineCache::Entry& entry = cache->entries[cache->used++];
+      entry.target = cell;
+      entry.shape = shape;
+      entry.slot = -1;
+    }
+  }
+  if (!tail) PushCallPc(context, AfterInstruction(at));
+  context.window += win;
+  context.pc = EntryOf(cell);
+}
+
+void Dispatch(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const Word generic = LiteralOf(at);
+  const Word object = context.window[DecodeA(*at)];
+  WordCell* cell = FindMethod(vm, generic, ShapeOfWord(object));
+  if (cell == nullptr) {
+    vm.scratch.set(0, context.window[DecodeA(*at)]);
+    vm.scratch.set(1, generic);
+    CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
+    return;
+  }
+  context.pc = EntryOf(cell);
+}
+
+void DispatchMath(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const Word generic = LiteralOf(at);
+  Word* operands = context.window;
+  const MathMethod method =
+      FindMathMethod(vm, generic, ShapeOfWord(operands[0]), ShapeOfWord(operands[1]));
+  if (method.cell == nullptr) {
+    vm.scratch.set(0, operands[0]);
+    vm.scratch.set(1, operands[1]);
+    vm.scratch.set(2, generic);
+    CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMathMethod), 3, Op::kStubResumeOp);
+    return;
+  }
+  Coerce(vm, &operands[0], method.left);
+  Coerce(vm, &operands[1], method.right);
+  context.pc = EntryOf(method.cell);
+}
+
+void CallEffect(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const Op op = DecodeOp(*at);
+  const uint32_t win = DecodeA(*at);
+  const uint32_t inputs = DecodeB(*at);
+  const uint32_t outputs = DecodeC(*at);
+  const Word callable = context.window[win + inputs];
+  if (op == Op::kCallQuotation && IsType(callable, TypeId::kQuotation) &&
+      As<Quotation>(callable)->effect == gc::kFalse) {
+    WordCell* compile = CellOfSpecial(vm, Special::kCompileQuotation);
+    if (compile != nullptr && !vm.options().dynamic_only) {
+      vm.scratch.set(0, callable);
+      CallAbove(vm, at, compile, 1, Op::kStubRetry);
+      return;
+    }
+  }
+  WordCell* cell = nullptr;
+  if (op == Op::kExecuteWord) {
+    if (!IsType(callable, TypeId::kWordObject)) {
+      const Outcome outcome = vm.ThrowType(TypeId::kWordObject, callable);
+      WEFT_CHECK(outcome == Outcome::kThrow);
+      EnterThrow(vm, at);
+      return;
+    }
+    cell = As<WordObject>(callable)->word_cell();
+    if ((cell->mode == static_cast<uint8_t>(CodeMode::kStatic) ||
+         cell->mode == static_cast<uint8_t>(CodeMode::kGeneric)) &&
+        cell->inputs == inputs && cell->outputs == outputs) {
+      PushCallPc(context, AfterInstruction(at));
+      context.window += win;
+      context.pc = EntryOf(cell);
+      return;
+    }
+  }
+  PushCallPc(context, AfterInstruction(at));
+  Word* begin = context.window + win;
+  EnterBase(vm, begin, begin + inputs, outputs, /*dynamic_caller=*/false, callable);
+  context.pc = vm.StubAddress(Op::kStubExitDynamic);
+  if (cell != nullptr) {
+    DynCall(vm, context.pc, cell, /*tail=*/true);
+  } else {
+    DynJumpTo(vm, context.pc, callable);
+  }
+}
+
+void EnterDynamic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const Word word = LiteralOf(at);
+  WordCell* cell = As<WordObject>(word)->word_cell();
+  Word* begin = context.window;
+  EnterBase(vm, begin, begin + cell->inputs, cell->outputs, /*dynamic_caller=*/false, word);
+  context.pc = vm.StubAddress(Op::kStubExitDynamic);
+  DynCall(vm, context.pc, cell, /*tail=*/true);
+}
+
+void DynCall(Vm& vm, const uint32_t* at, WordCell* cell, bool tail) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const uint32_t* return_pc = context.pc;
+  if (!context.EnsureRoom(16)) {
+    MakeRoom(vm, at, 16);
+    return;
+  }
+  while (true) {
+    switch (static_cast<CodeMode>(cell->mode)) {
+      case CodeMode::kLazy: {
+        gc::Root word(vm.heap(), cell->word);
+        vm.compiler().CompileDynamic(vm, word);
+        WEFT_CHECK(static_cast<CodeMode>(cell->mode) != CodeMode::kLazy);
+        continue;
+      }
+      case CodeMode::kDynamic:
+        if (!tail) PushCallPc(context, return_pc);
+        context.pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+        return;
+      case CodeMode::kBroken:
+      case CodeMode::kStatic: {
+        const bool broken = static_cast<CodeMode>(cell->mode) == CodeMode::kBroken;
+        const uint32_t inputs = broken ? 0 : cell->inputs;
+        if (!HasItems(context, inputs)) {
+          Underflow(vm, at, cell->word);
+          return;
+        }
+        if (!tail) PushCallPc(context, return_pc);
+        PushCall(context, AsRaw(broken ? 0 : cell->outputs));
+        PushCallPc(context, vm.StubAddress(Op::kStubStaticReturn));
+        context.window -= inputs;
+        context.pc = EntryOf(cell);
+        return;
+      }
+      case CodeMode::kGeneric: {
+        const Word generic = cell->word;
+        const auto* fields = As<Array>(As<WordObject>(generic)->generic_info)->elements;
+        const auto inputs = static_cast<uint64_t>(fields[kGenericInputs].AsFixnum());
+        if (!HasItems(context, inputs)) {
+          Underflow(vm, at, generic);
+          return;
+        }
+        if (fields[kGenericKind].AsFixnum() == static_cast<int64_t>(GenericKind::kMath)) {
+          Word* operands = context.window - 2;
+          const MathMethod method =
+              FindMathMethod(vm, generic, ShapeOfWord(operands[0]), ShapeOfWord(operands[1]));
+          if (method.cell == nullptr) {
+            vm.scratch.set(0, operands[0]);
+            vm.scratch.set(1, operands[1]);
+            vm.scratch.set(2, generic);
+            CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMathMethod), 3, Op::kStubResumeOp);
+            return;
+          }
+          Coerce(vm, &operands[0], method.left);
+          Coerce(vm, &operands[1], method.right);
+          cell = method.cell;
+          continue;
+        }
+        const int64_t position = fields[kGenericPosition].AsFixnum();
+        WordCell* method = FindMethod(vm, generic, ShapeOfWord(context.window[-1 - position]));
+        if (method == nullptr) {
+          vm.scratch.set(0, context.window[-1 - position]);
+          vm.scratch.set(1, generic);
+          CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
+          return;
+        }
+        cell = method;
+        continue;
+      }
+    }
+  }
+}
+
+void DynJumpTo(Vm& vm, const uint32_t* at, Word callable) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  while (true) {
+    if (!context.EnsureRoom(8)) {
+      MakeRoom(vm, at, 8);
+      return;
+    }
+    if (IsType(callable, TypeId::kQuotation)) {
+      if (!As<Quotation>(callable)->dynamic_code.IsPointer()) {
+        gc::Root root(vm.heap(), callable);
+        vm.compiler().CompileDynamic(vm, root);
+        callable = root.get();
+      }
+      context.pc = As<Code>(As<Quotation>(callable)->dynamic_code)->instructions();
+      return;
+    }
+    if (IsShapeOfLayout(vm, callable, Special::kCurriedLayout)) {
+      const gc::Object* curried = gc::ObjectAt(callable);
+      Push(context, *curried->field(0));
+      callable = *curried->field(1);
+      continue;
+    }
+    if (IsShapeOfLayout(vm, callable, Special::kComposedLayout)) {
+      const gc::Object* composed = gc::ObjectAt(callable);
+      PushCall(context, composed->field(1)->bits);
+      PushCallPc(context, vm.StubAddress(Op::kStubCompose));
+      callable = *composed->field(0);
+      continue;
+    }
+    EnterThrow(vm, at, ErrorKind::kNotCallable, callable, gc::kFalse);
+    return;
+  }
+}
+
+void Slot(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  EnterThrow(vm, at, ErrorKind::kSlotBounds, context.window[DecodeB(*at)],
+             Word::Fixnum(DecodeC(*at)));
+}
+
+void EnterTry(Vm& vm, const uint32_t* at) {
+  Context& context = *vm.current();
+  if (!context.EnsureRoom(16)) {
+    MakeRoom(vm, at, 16);
+    return;
+  }
+  PushCall(context, context.namestack.bits);
+  PushCall(context, AsRaw(context.base_offset));
+  PushCall(context, AsRaw(context.DataOffset(context.window)));
+  PushCallPc(context, at);
+  PushCall(context, AsRaw(context.handler_offset));
+  PushCallPc(context, vm.StubAddress(Op::kStubStaticHandler));
+  context.handler_offset = context.CallOffset(context.call_top);
+}
+
+void LeaveTry(Vm& vm, const uint32_t*) { DropHandler(*vm.current(), Op::kStubStaticHandler); }
+
+void TableBounds(Vm& vm, const uint32_t* at) {
+  Context& context = *vm.current();
+  const Word index = context.window[DecodeA(*at)];
+  if (!index.IsFixnum()) {
+    const Outcome outcome = vm.ThrowType(TypeId::kFixnum, index);
+    WEFT_CHECK(outcome == Outcome::kThrow);
+    EnterThrow(vm, at);
+    return;
+  }
+  EnterThrow(vm, at, ErrorKind::kSlotBounds, index, Word::Fixnum(DecodeB(*at)));
+}
+
+void Undefined(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  const Word word = LiteralOf(at);
+  const bool uncompiled = (As<WordObject>(word)->flags.AsFixnum() & kFlagUncompiled) != 0;
+  EnterThrow(vm, at, uncompiled ? ErrorKind::kNotCompiled : ErrorKind::kUndefinedWord, word,
+             gc::kFalse);
+}
+
+void Sqrt(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  vm.scratch.set(0, vm.current()->window[DecodeB(*at)]);
+  CallAbove(vm, at, CellOfSpecial(vm, Special::kSqrt), 1, Op::kStubResumeOp);
+}
+
+void NewTuple(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  const auto* layout = As<Layout>(LiteralOf(at));
+  const auto shape = static_cast<uint32_t>(layout->shape.AsFixnum());
+  const int64_t slots = layout->slot_count.AsFixnum();
+  Word* fields = context.window + DecodeA(*at);
+  const Word tuple = vm.heap().Allocate(shape, 8 + static_cast<size_t>(slots) * sizeof(Word));
+  gc::Object* object = gc::ObjectAt(tuple);
+  for (int64_t i = 0; i < slots; ++i) {
+    vm.heap().Write(object, object->field(static_cast<size_t>(i)), fields[i]);
+  }
+  fields[0] = tuple;
+}
+
+void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_ANALYSIS {
+  const int row = FindPrimitive("kernel", "call");
+  WEFT_CHECK(row >= 0);
+  const Word words = vm.special(Special::kPrimitiveWords);
+  const Word word = As<Array>(words)->elements[row];
+  WordCell* cell = As<WordObject>(word)->word_cell();
+  if (static_cast<CodeMode>(cell->mode) == CodeMode::kLazy) {
+    gc::Root root(vm.heap(), word);
+    vm.compiler().CompileDynamic(vm, root);
+  }
+  context.window = context.block;
+  context.call_top = context.call_end();
+  context.base_offset = 0;
+  context.handler_offset = 0;
+  PushCallPc(context, vm.StubAddress(Op::kStubContextEnd));
+  Push(context, callable.get());
+  context.pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+  context.dirty = true;
+}
+
+}  // namespace weft::machine

@@ -1,0 +1,48 @@
+// Helpers that the files of the machine share: nothing outside vm/machine*.cc includes this.
+#ifndef WEFT_VM_MACHINE_INTERNAL_H_
+#define WEFT_VM_MACHINE_INTERNAL_H_
+
+#include "gc/check.h"
+#include "vm/bytecode.h"
+#include "vm/machine.h"
+
+namespace weft::machine {
+
+inline const uint32_t* EntryOf(const WordCell* cell) {
+  return reinterpret_cast<const uint32_t*>(cell->entry);
+}
+
+inline const uint32_t* AfterInstruction(const uint32_t* at) {
+  return at + InfoOf(DecodeOp(*at)).words();
+}
+
+inline Word LiteralOf(const uint32_t* at) { return Word{*LiteralAddress(at, DecodeD(*at))}; }
+
+inline void Push(Context& context, Word word) { *context.window++ = word; }
+inline Word PopItem(Context& context) { return *--context.window; }
+inline void PushCall(Context& context, uint64_t raw) { *--context.call_top = raw; }
+inline void PushCallPc(Context& context, const uint32_t* pc) {
+  PushCall(context, reinterpret_cast<uint64_t>(pc));
+}
+inline uint64_t AsRaw(uint64_t n) { return n << 2; }  // shaped like a fixnum
+
+inline bool IsDynamicAt(const Vm& vm, const uint32_t* at) {
+  return InfoOf(DecodeOp(*at)).Has(kOpDynamic) || vm.IsStub(at);
+}
+
+// Calls the word of `cell` with the first `count` words of vm.scratch, on behalf of `at`.
+void CallAbove(Vm& vm, const uint32_t* at, WordCell* cell, size_t count, Op stub) WEFT_ALLOCATES;
+// The result of the instruction at `at` is `result`: store it or branch on it, and go on behind.
+void Deliver(Context& context, const uint32_t* at, Word result);
+// A fresh base at `begin`, whose end StubExitDynamic checks for `outputs` items.
+void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_caller,
+               Word callable);
+// At least `count` items above the current base.
+bool HasItems(const Context& context, uint64_t count);
+void Underflow(Vm& vm, const uint32_t* at, Word word) WEFT_ALLOCATES;
+// Drops the innermost handler record, which must be the top of the call stack.
+void DropHandler(Context& context, Op stub);
+
+}  // namespace weft::machine
+
+#endif  // WEFT_VM_MACHINE_INTERNAL_H_

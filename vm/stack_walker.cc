@@ -1,0 +1,191 @@
+#include "vm/stack_walker.h"
+
+#include "gc/check.h"
+#include "vm/cells.h"
+#include "vm/primitives.h"
+#include "vm/stack_map.h"
+#include "vm/vm.h"
+
+namespace weft {
+namespace {
+
+const uint32_t* AsPc(uint64_t raw) { return reinterpret_cast<const uint32_t*>(raw); }
+
+}  // namespace
+
+StubFrame StubFrameOf(Op stub) {
+  switch (stub) {
+#define FRAME(name, words, traced) \
+  case Op::k##name:                \
+    return {words, traced};
+#include "vm/stub_frames.def"
+#undef FRAME
+    default:
+      WEFT_CHECK(false && "not a stub");
+      return {0, 0};
+  }
+}
+
+StackState StateOf(CallStack* stack) {
+  Word* block = stack->words;
+  Word* end = block + stack->data_words.AsFixnum() + stack->call_words.AsFixnum();
+  StackState state;
+  state.pc = AsPc(stack->resume.bits);
+  state.window =
+      reinterpret_cast<Word*>(reinterpret_cast<char*>(block) + stack->window_offset.AsFixnum());
+  state.call_top = reinterpret_cast<uint64_t*>(block + stack->data_words.AsFixnum());
+  state.block = block;
+  state.block_end = end;
+  state.base_offset = static_cast<uint64_t>(stack->base_offset.AsFixnum());
+  return state;
+}
+
+StackWalker::StackWalker(const Vm& vm, const StackState& state) : vm_(vm), state_(state) {}
+
+// Takes the next return address; a static one restores its caller's window, as kReturn does.
+void StackWalker::Pop() {
+  const uint32_t* pc = AsPc(*state_.call_top++);
+  state_.pc = pc;
+  if (!vm_.IsStub(pc) && !InfoOf(DecodeOp(pc[-1])).Has(kOpDynamic)) {
+    state_.window -= DecodeA(pc[-1]);
+  }
+}
+
+StackWalker::Event StackWalker::Next() {
+  is_top_ = first_;
+  first_ = false;
+  if (ended_) return Event::kEnd;
+  if (!vm_.IsStub(state_.pc)) {
+    const gc::Object* object =
+        vm_.heap_const().FindObject(reinterpret_cast<uint64_t>(state_.pc) - sizeof(uint32_t));
+    WEFT_CHECK(object != nullptr && object->shape() == ShapeOf(TypeId::kCode));
+    code_ = static_cast<const Code*>(object);
+    pc_index_ = static_cast<uint32_t>(state_.pc - code_->instructions());
+    frame_pc_ = state_.pc;
+    frame_window_ = state_.window;
+    const bool dynamic =
+        InfoOf(DecodeOp(state_.pc[-1])).Has(kOpDynamic) ||
+        (code_->mode_and_counts.AsFixnum() & 0xFF) == static_cast<int64_t>(CodeMode::kDynamic);
+    Pop();
+    return dynamic ? Event::kDynamicFrame : Event::kStaticFrame;
+  }
+
+  stub_ = DecodeOp(*state_.pc);
+  record_words_ = state_.call_top;
+  state_.call_top += StubFrameOf(stub_).words;
+  switch (stub_) {
+    case Op::kStubContextEnd:
+      base_begin_ = state_.block;
+      base_end_ = state_.window;
+      ended_ = true;
+      return Event::kBase;
+    case Op::kStubExitDynamic:
+    case Op::kStubEndDatastack:
+      base_begin_ =
+          reinterpret_cast<Word*>(reinterpret_cast<char*>(state_.block) + state_.base_offset);
+      base_end_ = state_.window;
+      state_.window = base_begin_;
+      state_.base_offset = record_words_[0] >> 2;
+      Pop();
+      return Event::kBase;
+    case Op::kStubResumeOp:
+    case Op::kStubRetry: {
+      // The frame that the instruction belongs to comes next, at its own safepoint.
+      state_.window -= (record_words_[0] >> 2) / sizeof(Word);
+      const uint32_t* instruction = AsPc(record_words_[1]);
+      state_.pc = instruction + InfoOf(DecodeOp(*instruction)).words();
+      return Event::kRecord;
+    }
+    default:
+      Pop();
+      return Event::kRecord;
+  }
+}
+
+uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
+  const uint32_t instruction = pc[-1];
+  switch (DecodeOp(instruction)) {
+    case Op::kCallPrimitive:
+      *first = window + DecodeA(instruction);
+      return kPrimitives[DecodeD(instruction)].counts.inputs;
+    case Op::kPrimitiveBody:
+      *first = window;
+      return kPrimitives[DecodeD(instruction)].counts.inputs;
+    case Op::kNewTuple: {
+      const Word layout{*LiteralAddress(pc - 1, DecodeD(instruction))};
+      *first = window + DecodeA(instruction);
+      return static_cast<uint32_t>(As<Layout>(layout)->slot_count.AsFixnum());
+    }
+    case Op::kCallGeneric:
+    case Op::kSlotOf:
+    case Op::kSetSlotOf:
+    case Op::kNth:
+    case Op::kSetNth:
+    case Op::kLength: {
+      const auto* cache =
+          reinterpret_cast<const InlineCache*>(*LiteralAddress(pc - 1, DecodeD(instruction)));
+      *first = window + DecodeA(instruction);
+      return cache->inputs;
+    }
+    case Op::kCallQuotation:
+    case Op::kExecuteWord:
+    case Op::kCallDynamic:
+      *first = window + DecodeA(instruction);
+      return DecodeB(instruction) + 1;
+    case Op::kCall: {
+      const auto* cell =
+          reinterpret_cast<const WordCell*>(*LiteralAddress(pc - 1, DecodeD(instruction)));
+      *first = window + DecodeA(instruction);
+      return cell->inputs;
+    }
+    default:
+      return 0;
+  }
+}
+
+void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
+  StackWalker walker(vm, state);
+  while (true) {
+    switch (walker.Next()) {
+      case StackWalker::Event::kEnd:
+        return;
+      case StackWalker::Event::kBase:
+        visitor.VisitRange(walker.base_begin(), walker.base_end());
+        break;
+      case StackWalker::Event::kRecord: {
+        const StubFrame frame = StubFrameOf(walker.stub());
+        for (uint32_t i = 0; i < frame.words; ++i) {
+          if ((frame.traced >> i & 1) != 0) {
+            visitor.Visit(reinterpret_cast<Word*>(walker.record_words() + i));
+          }
+        }
+        break;
+      }
+      case StackWalker::Event::kDynamicFrame:
+        visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
+        break;
+      case StackWalker::Event::kStaticFrame: {
+        visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
+        const Code* code = walker.code();
+        if (!HasStackMaps(code)) {
+          // Entry stubs have no maps: their inputs are live, nothing else is.
+          const int64_t inputs = code->mode_and_counts.AsFixnum() >> 8 & 0xFF;
+          visitor.VisitRange(walker.window(), walker.window() + inputs);
+          break;
+        }
+        const StackMapView map = FindStackMap(code, walker.pc_index());
+        for (int slot = 0; slot < map.live_bytes * 8; ++slot) {
+          if (map.IsLive(slot)) visitor.Visit(walker.window() + slot);
+        }
+        if (walker.is_top()) {
+          Word* first = nullptr;
+          const uint32_t count = RunningArguments(walker.pc(), walker.window(), &first);
+          visitor.VisitRange(first, first + count);
+        }
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace weft

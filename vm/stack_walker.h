@@ -1,0 +1,97 @@
+// Walks the records of a pair of stacks, innermost first: the one place that knows how frames,
+// stubs, bases and windows follow each other. The collector, get-datastack, traces and the
+// inspector all read stacks through it.
+//
+// Works on a running or parked context and on captured stacks (CallStack objects) alike, as all
+// positions inside records are offsets. Allocates nothing; raw words are valid until the next
+// allocation.
+#ifndef WEFT_VM_STACK_WALKER_H_
+#define WEFT_VM_STACK_WALKER_H_
+
+#include <cstdint>
+
+#include "gc/layout.h"
+#include "vm/bytecode.h"
+#include "vm/context.h"
+#include "vm/objects.h"
+
+namespace weft {
+
+class Vm;
+
+// A pair of stacks at a safepoint.
+struct StackState {
+  const uint32_t* pc;
+  Word* window;
+  uint64_t* call_top;
+  Word* block;
+  Word* block_end;
+  uint64_t base_offset;
+
+  static StackState Of(const Context& context) {
+    return {context.pc,    context.window,    context.call_top,
+            context.block, context.block_end, context.base_offset};
+  }
+};
+
+// The stacks inside a captured pair.
+StackState StateOf(CallStack* stack) WEFT_NO_ALLOC;
+
+class StackWalker {
+ public:
+  enum class Event {
+    kStaticFrame,   // code(), pc_index(), window()
+    kDynamicFrame,  // code(), pc_index()
+    kRecord,        // stub(), record_words(): words the stub owns
+    kBase,          // base_begin(), base_end(): all items of one dynamic base
+    kEnd,
+  };
+
+  StackWalker(const Vm& vm, const StackState& state);
+  Event Next() WEFT_NO_ALLOC;
+
+  const Code* code() const { return code_; }
+  uint32_t pc_index() const { return pc_index_; }  // of the 32-bit word after the instruction
+  const uint32_t* pc() const { return frame_pc_; }
+  Word* window() const { return frame_window_; }
+  bool is_top() const { return is_top_; }  // the frame that runs: its primitive has arguments
+  Op stub() const { return stub_; }
+  uint64_t* record_words() const { return record_words_; }
+  Word* base_begin() const { return base_begin_; }
+  Word* base_end() const { return base_end_; }
+
+ private:
+  void Pop() WEFT_NO_ALLOC;
+  const Vm& vm_;
+  StackState state_;
+  bool ended_ = false;
+  bool first_ = true;
+  bool is_top_ = false;
+  bool end_after_base_ = false;
+  const Code* code_ = nullptr;
+  uint32_t pc_index_ = 0;
+  const uint32_t* frame_pc_ = nullptr;
+  Word* frame_window_ = nullptr;
+  Op stub_ = Op::kNop;
+  uint64_t* record_words_ = nullptr;
+  Word* base_begin_ = nullptr;
+  Word* base_end_ = nullptr;
+};
+
+// How many words each stub owns, and which of them are heap values (bit i: word i).
+struct StubFrame {
+  uint8_t words;
+  uint32_t traced;
+};
+StubFrame StubFrameOf(Op stub);
+
+// The arguments of the primitive or allocating instruction that runs at `pc` in `window`: the
+// collector traces them besides the map. Returns their count, 0 if none.
+uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) WEFT_NO_ALLOC;
+
+// Visits every traced word of a pair of stacks, and the code that return addresses lie in.
+void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor);
+
+}  // namespace weft
+
+#endif  // WEFT_VM_STACK_WALKER_H_
