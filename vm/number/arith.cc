@@ -24,7 +24,7 @@ ArithResult Truth(Args args, bool value) {
 }
 
 ArithResult FloatArith(Vm& vm, ArithOp op, double a, double b, Args args) WEFT_ALLOCATES {
-  double result;
+  double result = 0;
   switch (op) {
     case ArithOp::kAdd:
       result = a + b;

@@ -2,6 +2,7 @@
 // bignum words take fixnums too: what `>bignum` leaves may be one.
 #include <algorithm>
 
+#include "vm/hashing.h"
 #include "vm/primitives.h"
 #include "vm/primitives/number_operands.h"
 
@@ -264,18 +265,14 @@ Outcome PrimIntegerToFloatQuotient(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// Equal integers have equal hashes; a fixnum is its own.
-Outcome PrimIntegerHash(Vm& vm, Args args) {
-  if (!IsIntegerAt(args, 0)) return WrongType(vm, TypeId::kBignum, args, 0);
+// Fixnums, bignums and floats hash as the native hash tables see them (vm/hashing.h).
+Outcome PrimNumberHash(Vm& vm, Args args) {
+  double unused;
+  if (!ReadReal(args, 0, &unused)) return WrongType(vm, TypeId::kFixnum, args, 0);
   const gc::NoAlloc no_alloc;
-  const IntegerView a(args.get(0));
-  if (args.is_fixnum(0)) return Outcome::kNext;
-  uint64_t hash = mpz_sgn(a.get()) < 0 ? 0x9E3779B97F4A7C15u : 0;
-  for (size_t i = 0; i < mpz_size(a); ++i) {
-    hash = (hash ^ mpz_getlimbn(a, static_cast<mp_size_t>(i))) * 0xFF51AFD7ED558CCDu;
-    hash ^= hash >> 32;
-  }
-  args.set(0, Word::Fixnum(static_cast<int64_t>(hash >> 4)));
+  int64_t hash = 0;
+  WEFT_CHECK(NativeHash(vm.heap(), args.get(0), &hash));
+  args.set(0, Word::Fixnum(hash));
   return Outcome::kNext;
 }
 

@@ -4,50 +4,31 @@
 #include <cstring>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "vm/number/number_text.h"
 #include "vm/primitives.h"
 #include "vm/primitives/number_operands.h"
+#include "vm/strings.h"
 
 namespace weft {
 namespace {
 
 // A new string of ASCII text in args[0].
 Outcome StoreText(Vm& vm, absl::string_view text, Args args) WEFT_ALLOCATES {
-  const size_t bytes = sizeof(String) + std::max<size_t>(8, text.size());
+  const size_t bytes = StringBytes(static_cast<int64_t>(text.size()), String::kOne);
   if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
     return vm.Throw(ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
   }
-  const Word word = vm.heap().Allocate(ShapeOf(TypeId::kString), bytes);
-  const gc::NoAlloc no_alloc;
-  String* string = As<String>(word);
-  string->length_and_width =
-      Word::Fixnum(static_cast<int64_t>(text.size()) * 4 + String::Width::kOne);
-  string->hash = gc::kFalse;
-  std::memcpy(string->data, text.data(), text.size());
-  args.set(0, word);
+  args.set(0, MakeString(vm.heap(), text));
   return Outcome::kNext;
 }
 
 // The text of a string of ASCII characters; false if it has others (which no number has).
 bool ReadText(const String* string, std::string* text) WEFT_NO_ALLOC {
-  const size_t size = static_cast<size_t>(string->size());
-  if (string->width() == String::kOne) {
-    text->assign(reinterpret_cast<const char*>(string->data), size);
-    return true;
-  }
-  const uint32_t* wide = nullptr;
-  const uint16_t* narrow = nullptr;
-  if (string->width() == String::kTwo) {
-    narrow = reinterpret_cast<const uint16_t*>(string->data);
-  } else if (string->width() == String::kFour) {
-    wide = reinterpret_cast<const uint32_t*>(string->data);
-  } else {
-    const Word aside = *reinterpret_cast<const Word*>(string->data);
-    wide = reinterpret_cast<const uint32_t*>(As<ByteArray>(aside)->bytes);
-  }
-  text->reserve(size);
-  for (size_t i = 0; i < size; ++i) {
-    const uint32_t ch = wide != nullptr ? wide[i] : narrow[i];
+  const StringView view(string);
+  text->reserve(static_cast<size_t>(view.size()));
+  for (int64_t i = 0; i < view.size(); ++i) {
+    const uint32_t ch = view.at(i);
     if (ch > 127) return false;
     text->push_back(static_cast<char>(ch));
   }
@@ -153,7 +134,8 @@ Outcome PrimFormatFloat(Vm& vm, Args args) {
   text.resize(static_cast<size_t>(length));
   const int64_t missing = args.fixnum(2) - length;
   if (missing > 0) {
-    text.insert(size_t{0}, static_cast<size_t>(missing), fill.empty() ? ' ' : fill[0]);
+    text =
+        absl::StrCat(std::string(static_cast<size_t>(missing), fill.empty() ? ' ' : fill[0]), text);
   }
   return StoreText(vm, text, args);
 }
