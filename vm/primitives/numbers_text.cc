@@ -119,7 +119,7 @@ Outcome PrimFormatFloat(Vm& vm, Args args) {
   {
     const gc::NoAlloc no_alloc;
     if (!ReadText(As<String>(args.get(1)), &fill)) fill.clear();
-    if (!ReadText(As<String>(args.get(4)), &format)) format = "?";
+    if (!ReadText(As<String>(args.get(4)), &format)) format.assign(2, '?');
   }
   const char letter = format.empty() ? 'g' : format[0];
   if (format.size() > 1 || std::strchr("eEfFgGaA", letter) == nullptr) {
