@@ -31,6 +31,13 @@ inline bool BothFloats(Word a, Word b) { return (a.bits & b.bits & 2) != 0; }
 inline int64_t Signed(Word a) { return static_cast<int64_t>(a.bits); }
 inline Word Raw(int64_t bits) { return Word{static_cast<uint64_t>(bits)}; }
 
+inline bool HasDynamicCode(Word callable) WEFT_NO_ANALYSIS {
+  return IsType(callable, TypeId::kQuotation) && As<Quotation>(callable)->dynamic_code.IsPointer();
+}
+inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
+  return As<Code>(As<Quotation>(quotation)->dynamic_code)->instructions();
+}
+
 }  // namespace
 
 // Operands of the instruction word `in`.
@@ -88,6 +95,10 @@ inline Word Raw(int64_t bits) { return Word{static_cast<uint64_t>(bits)}; }
 // Room between the stacks, in words, beyond the red zone.
 #define ROOM(words) \
   (reinterpret_cast<Word*>(cs) - w >= static_cast<ptrdiff_t>((words) + Context::kRedZoneWords))
+
+// Items above the current dynamic base.
+#define HAS_ITEMS(count)                                              \
+  (w - vm.current()->DataAt(vm.current()->base_offset) >= static_cast<ptrdiff_t>(count))
 
 #define ARITH_SLOW(words) SLOW(Arithmetic, words)
 
@@ -825,32 +836,80 @@ L_Trace:
       NEXT;
     }
     OP(DynCall) {
-      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
-      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic) && ROOM(4)) [[likely]] {
+    auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+    if (ROOM(4)) [[likely]] {
+      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
         *--cs = reinterpret_cast<uint64_t>(pc);
         pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
         NEXT;
       }
-      SAVE();
-      machine::DynCall(vm, pc - 1, cell, false);
-      LOAD();
-      NEXT;
+      if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
+        *--cs = reinterpret_cast<uint64_t>(pc);
+        *--cs = uint64_t{cell->outputs} << 2;
+        *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
+        w -= cell->inputs;
+        pc = reinterpret_cast<const uint32_t*>(cell->entry);
+        NEXT;
+      }
     }
-    OP(DynTailCall) {
-      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
-      SAVE();
-      machine::DynCall(vm, pc - 1, cell, true);
-      LOAD();
-      NEXT;
+    SAVE();
+    machine::DynCall(vm, pc - 1, cell, false);
+    LOAD();
+    NEXT;
+  }
+  OP(DynTailCall) {
+    auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+    if (ROOM(4)) [[likely]] {
+      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
+        pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+        NEXT;
+      }
+      if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
+        *--cs = uint64_t{cell->outputs} << 2;
+        *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
+        w -= cell->inputs;
+        pc = reinterpret_cast<const uint32_t*>(cell->entry);
+        NEXT;
+      }
     }
-    OP(DynReturn) {
+    SAVE();
+    machine::DynCall(vm, pc - 1, cell, true);
+    LOAD();
+    NEXT;
+  }
+  OP(DynReturn) {
       pc = reinterpret_cast<const uint32_t*>(*cs++);
       NEXT;
     }
-    OP(DynCallTop) SLOW(DynBody, 1);
+    OP(DynCallTop) {
+    if (HAS_ITEMS(1) && HasDynamicCode(w[-1])) [[likely]] {
+      pc = DynamicCodeOf(*--w);
+      NEXT;
+    }
+    SLOW(DynBody, 1);
+  }
     OP(DynExecute) SLOW(DynBody, 1);
-    OP(DynIf) SLOW(DynBody, 1);
-    OP(DynDip) SLOW(DynBody, 1);
+    OP(DynIf) {
+    if (HAS_ITEMS(3)) [[likely]] {
+      const Word chosen = w[w[-3].IsTrue() ? -2 : -1];
+      if (HasDynamicCode(chosen)) [[likely]] {
+        w -= 3;
+        pc = DynamicCodeOf(chosen);
+        NEXT;
+      }
+    }
+    SLOW(DynBody, 1);
+  }
+    OP(DynDip) {
+    if (HAS_ITEMS(2) && ROOM(4) && HasDynamicCode(w[-1])) [[likely]] {
+      pc = DynamicCodeOf(w[-1]);
+      *--cs = w[-2].bits;
+      *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubDip));
+      w -= 2;
+      NEXT;
+    }
+    SLOW(DynBody, 1);
+  }
     OP(DynLoadLocal) SLOW(DynBody, 1);
     OP(DynGetLocal) SLOW(DynBody, 1);
     OP(DynDropLocals) SLOW(DynBody, 1);

@@ -272,6 +272,7 @@ void EnterThrow(Vm& vm, const uint32_t* at, ErrorKind kind, Word arg1, Word arg2
 void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
   context.overflowed = false;
+  vm.scheduler().no_preemption = 0;  // a throw leaves the section
   if (context.handler_offset == 0) {
     std::fprintf(stderr, "weft: an error was thrown before any handler was there\n");
     vm.exit_status = 1;

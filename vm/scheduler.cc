@@ -129,6 +129,7 @@ void Scheduler::Start(Context* context) {
 }
 
 void Scheduler::SwitchAway(bool ready) {
+  no_preemption = 0;  // a wait or yield inside such a section ends it
   AccountSlice();
   Context* context = vm_.current();
   if (ready) {

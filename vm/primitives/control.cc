@@ -191,6 +191,11 @@ Outcome PrimCapture(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   std::memcpy(object->words + data_words, context.call_top, call_words * sizeof(Word));
   object->resume = Word{reinterpret_cast<uint64_t>(context.pc)};
   vm.heap().Write(object, &object->namestack, context.namestack);
+  // The words were copied without the barrier: a large object may be old already.
+  for (size_t at = 0; at < bytes; at += gc::CardTable::kCardBytes) {
+    vm.heap().cards().Mark(reinterpret_cast<const char*>(object) + at);
+  }
+  vm.heap().cards().Mark(reinterpret_cast<const char*>(object) + bytes - 1);
   args.set(0, captured);
   return Outcome::kNext;
 }
