@@ -39,16 +39,16 @@ void Heap::Become(const std::vector<Word>& from, const std::vector<Word>& to) WE
     for (Word word : from) olds.push_back(word);
     for (Word word : to) news.push_back(word);
     CollectMinor();
+    // All hashes are read before any is set, since objects may change places.
+    std::vector<uint32_t> hashes;
     for (size_t i = 0; i < olds.size(); ++i) {
-      Word a = olds.get(i), b = news.get(i);
-      WEFT_CHECK(a.IsPointer() && b.IsPointer());
-      auto* old_object = reinterpret_cast<Object*>(a.Address());
-      auto* new_object = reinterpret_cast<Object*>(b.Address());
-      if (a != b && old_object->hash() != 0) {
-        new_object->set_hash(old_object->hash());
-        cards_.Mark(new_object);
-      }
-      map.emplace(a.bits, b.bits);
+      WEFT_CHECK(olds.get(i).IsPointer() && news.get(i).IsPointer());
+      hashes.push_back(reinterpret_cast<Object*>(olds.get(i).Address())->hash());
+      map.emplace(olds.get(i).bits, news.get(i).bits);
+    }
+    for (size_t i = 0; i < olds.size(); ++i) {
+      if (hashes[i] == 0) continue;
+      reinterpret_cast<Object*>(news.get(i).Address())->set_hash(hashes[i]);
     }
   }
   Replacer replacer(map, &cards_);

@@ -1,5 +1,7 @@
 #include "gc/full_gc.h"
 
+#include <algorithm>
+
 #include "gc/handle.h"
 
 namespace weft::gc {
@@ -76,11 +78,22 @@ void FullCollector::Run() {
   spaces_.mature.ClearMarks();
   spaces_.large.ClearMarks();
   spaces_.marking = true;
+  uint64_t* counts = heap_.statistics_.root_slots;
+  std::fill(counts, counts + kRootSections, 0);
+  auto count = [&, before = slots_](RootSection section) mutable {
+    counts[static_cast<size_t>(section)] += slots_ - before;
+    before = slots_;
+  };
   for (RootBase* root = heap_.root_head_; root != nullptr; root = root->next_) {
     VisitRange(root->first_, root->first_ + root->count_);
   }
-  for (RootSource* source : spaces_.sources) source->VisitRoots(*this, false);
+  count(RootSection::kHandles);
+  for (RootSource* source : spaces_.sources) {
+    source->VisitRoots(*this, false);
+    count(RootSectionOf(source->name()));
+  }
   MarkImageCards();
+  count(RootSection::kCards);
   Drain();
   ClearWeak();
   for (RootSource* source : spaces_.sources) source->SweepDead(heap_);

@@ -23,7 +23,6 @@ constexpr uint64_t kMinThreshold = uint64_t{32} << 20;
 constexpr size_t kMinNursery = size_t{64} << 10;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
-constexpr size_t kMarkStackEntries = size_t{8} << 20;
 
 uint64_t NowNs() {
   timespec t;
@@ -94,7 +93,7 @@ absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
             CommitPages(kHeapBase, kHeapBase + nursery) &&
             spaces.mature.Init(kMatureBase, kMatureSpan, &heap->cards_) &&
             spaces.large.Init(kLargeBase, kLargeSpan, &heap->cards_) &&
-            spaces.mark_stack.Init(kMarkStackEntries);
+            spaces.mark_stack.Init(std::max<size_t>(options.mark_stack_entries, 1));
   // Cells are at most an eighth larger than their objects, and every class may start a block.
   spaces.evacuation_blocks = (nursery + nursery / 8) / kBlockBytes + MatureSpace::kClasses + 1;
   ok = ok && spaces.mature.EnsureFreeBlocks(spaces.evacuation_blocks);
@@ -259,11 +258,23 @@ void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
   statistics_.minor_ns_total += ns;
   statistics_.minor_ns_max = std::max(statistics_.minor_ns_max, ns);
   if (options_.trace) {
-    absl::FPrintF(
-        stderr, "gc: minor %d: %d bytes allocated, %d promoted, %.3f ms, %.1f MiB in use\n",
-        statistics_.minor_collections, allocated, statistics_.promoted_bytes - promoted_before,
-        static_cast<double>(ns) / 1e6, static_cast<double>(used_bytes()) / (1 << 20));
+    TraceCollection(
+        absl::StrFormat("minor %d: %d bytes allocated, %d promoted", statistics_.minor_collections,
+                        allocated, statistics_.promoted_bytes - promoted_before),
+        ns);
   }
+}
+
+// One line: what was done, how long it took, what is in use, and where the roots came from.
+void Heap::TraceCollection(const std::string& what, uint64_t ns) const {
+  std::string line =
+      absl::StrFormat("gc: %s, %.3f ms, %.1f MiB in use; root slots:", what,
+                      static_cast<double>(ns) / 1e6, static_cast<double>(used_bytes()) / (1 << 20));
+  for (size_t i = 0; i < kRootSections; ++i) {
+    if (statistics_.root_slots[i] == 0) continue;
+    absl::StrAppendFormat(&line, " %s %d", kRootSectionNames[i], statistics_.root_slots[i]);
+  }
+  absl::FPrintF(stderr, "%s\n", line);
 }
 
 void Heap::CollectFull() {
@@ -279,10 +290,10 @@ void Heap::CollectFull() {
   statistics_.full_ns_total += ns;
   statistics_.full_ns_max = std::max(statistics_.full_ns_max, ns);
   if (options_.trace) {
-    absl::FPrintF(stderr, "gc: full %d: %.1f MiB, %.1f live, %d slots, %.3f ms\n",
-                  statistics_.full_collections, static_cast<double>(used_before) / (1 << 20),
-                  static_cast<double>(used_bytes()) / (1 << 20), collector.slots(),
-                  static_cast<double>(ns) / 1e6);
+    TraceCollection(
+        absl::StrFormat("full %d: %.1f MiB before, %d slots", statistics_.full_collections,
+                        static_cast<double>(used_before) / (1 << 20), collector.slots()),
+        ns);
   }
   if (options_.verify) VerifyOrDie("after a full collection");
 }
@@ -294,9 +305,12 @@ void Heap::CheckLimits() {
   if (live > spaces_->limit || !spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks)) {
     limit_exceeded_ = true;
   }
-  uint64_t threshold = std::min(std::max(2 * live, kMinThreshold), spaces_->limit);
-  uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);
-  spaces_->threshold = std::max(threshold, least);
+  uint64_t threshold = std::max(2 * live, kMinThreshold);
+  if (threshold > spaces_->limit) {
+    uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);
+    threshold = std::max(spaces_->limit, least);
+  }
+  spaces_->threshold = threshold;
 }
 
 Object* Heap::FindObject(uint64_t address) const {

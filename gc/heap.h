@@ -20,6 +20,7 @@
 #include "gc/card_table.h"
 #include "gc/layout.h"
 #include "gc/object.h"
+#include "gc/roots.h"
 
 namespace weft::gc {
 
@@ -35,6 +36,7 @@ inline constexpr size_t kLargeBytes = 8192;  // from here on: large-object space
 struct HeapOptions {
   size_t heap_limit_bytes = 0;         // 0: three quarters of the machine's memory
   size_t nursery_bytes = 1 << 20;
+  size_t mark_stack_entries = size_t{8} << 20;  // beyond, marking rescans the heap
   bool verify = false;                 // --verify-heap: HeapVerifier around every collection
   bool trace = false;                  // --trace-gc: one line per collection on stderr
   uint32_t stress_rate = 0;            // --gc-stress: minor at 1 of RATE allocations (1: each),
@@ -45,6 +47,8 @@ struct HeapStatistics {
   uint64_t minor_collections = 0, full_collections = 0;
   uint64_t allocated_bytes = 0, promoted_bytes = 0;
   uint64_t live_bytes_after_full = 0;
+  // Slots that the last collection looked at, by section of roots.
+  uint64_t root_slots[kRootSections] = {};
   uint64_t minor_ns_total = 0, minor_ns_max = 0, full_ns_total = 0, full_ns_max = 0;
 };
 
@@ -143,6 +147,7 @@ class Heap {
   void CollectForSpace(size_t bytes) WEFT_ALLOCATES;
   void Stress() WEFT_ALLOCATES;
   void FinishMinor(uint64_t start_ns, uint64_t promoted_before);
+  void TraceCollection(const std::string& what, uint64_t ns) const;
   void CheckLimits();
   void VerifyOrDie(const char* when) const;
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h

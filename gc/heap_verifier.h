@@ -31,6 +31,7 @@ class HeapVerifier final : public SlotVisitor {
   void Fail(const std::string& what);
   void CheckReference(const Word* slot, uint64_t address) WEFT_NO_ANALYSIS;
   void CheckObject(Object* object) WEFT_NO_ANALYSIS;
+  void VerifyImageWalk() WEFT_NO_ANALYSIS;
   std::string Where(const Word* slot) const;
 
   const Heap& heap_;

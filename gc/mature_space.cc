@@ -1,42 +1,15 @@
 #include "gc/mature_space.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-
-#include "gc/heap.h"
+#include <functional>
 
 namespace weft::gc {
 namespace {
 
 constexpr size_t kGrowBytes = size_t{1} << 21;  // one page of cards covers this much
 
-struct SizeClasses {
-  std::array<uint16_t, MatureSpace::kClasses> bytes{};
-  std::array<uint8_t, kLargeBytes / 8 + 1> of{};  // by words
-
-  constexpr SizeClasses() {
-    size_t n = 0;
-    for (size_t size = 16; size <= 128; size += 8) bytes[n++] = static_cast<uint16_t>(size);
-    for (size_t from = 128; from < kLargeBytes; from *= 2) {
-      for (size_t k = 1; k <= 8; ++k) bytes[n++] = static_cast<uint16_t>(from + from / 8 * k);
-    }
-    size_t c = 0;
-    for (size_t words = 0; words < of.size(); ++words) {
-      if (words * 8 > bytes[c]) ++c;
-      of[words] = static_cast<uint8_t>(c);
-    }
-  }
-};
-constexpr SizeClasses kSizes;
-static_assert(kSizes.bytes[MatureSpace::kClasses - 1] == kLargeBytes);
-
 }  // namespace
-
-int MatureSpace::ClassOf(size_t bytes) { return kSizes.of[(bytes + 7) / 8]; }
-size_t MatureSpace::CellBytes(int size_class) {
-  return kSizes.bytes[static_cast<size_t>(size_class)];
-}
 
 bool MatureSpace::Init(uint64_t base, size_t reserved, CardTable* cards) {
   base_ = base;

@@ -10,6 +10,7 @@
 #ifndef WEFT_GC_MATURE_SPACE_H_
 #define WEFT_GC_MATURE_SPACE_H_
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "gc/address_space.h"
 #include "gc/card_table.h"
+#include "gc/heap.h"
 #include "gc/object.h"
 
 namespace weft::gc {
@@ -24,10 +26,31 @@ namespace weft::gc {
 inline constexpr int kBlockShift = 16;
 inline constexpr size_t kBlockBytes = size_t{1} << kBlockShift;
 
+// Cell sizes: multiples of 8 up to 128, then eight steps per doubling up to kLargeBytes.
+struct SizeClasses {
+  static constexpr int kCount = 63;
+  std::array<uint16_t, kCount> bytes{};
+  std::array<uint8_t, kLargeBytes / 8 + 1> of{};  // by size in words
+
+  constexpr SizeClasses() {
+    size_t n = 0;
+    for (size_t size = 16; size <= 128; size += 8) bytes[n++] = static_cast<uint16_t>(size);
+    for (size_t from = 128; from < kLargeBytes; from *= 2) {
+      for (size_t k = 1; k <= 8; ++k) bytes[n++] = static_cast<uint16_t>(from + from / 8 * k);
+    }
+    size_t c = 0;
+    for (size_t words = 0; words < of.size(); ++words) {
+      if (words * 8 > bytes[c]) ++c;
+      of[words] = static_cast<uint8_t>(c);
+    }
+  }
+};
+inline constexpr SizeClasses kSizeClasses;
+static_assert(kSizeClasses.bytes[SizeClasses::kCount - 1] == kLargeBytes);
+
 class MatureSpace {
  public:
-  // Cell sizes: multiples of 8 up to 128, then eight steps per doubling up to kLargeBytes.
-  static constexpr int kClasses = 63;
+  static constexpr int kClasses = SizeClasses::kCount;
 
   struct Block {
     uint32_t cell_bytes = 0;  // 0: the block is free
@@ -42,8 +65,11 @@ class MatureSpace {
   // False if the tables cannot be reserved.
   bool Init(uint64_t base, size_t reserved, CardTable* cards);
 
-  static int ClassOf(size_t bytes);
-  static size_t CellBytes(int size_class);
+  // REQUIRES: bytes <= kLargeBytes.
+  static int ClassOf(size_t bytes) { return kSizeClasses.of[(bytes + 7) / 8]; }
+  static size_t CellBytes(int size_class) {
+    return kSizeClasses.bytes[static_cast<size_t>(size_class)];
+  }
 
   // Memory for an object of `bytes` (< kLargeBytes); contents undefined. The cell's header must be
   // set before anything walks the block.

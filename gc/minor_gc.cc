@@ -84,11 +84,22 @@ void MinorCollector::UpdateWeak() {
 }
 
 void MinorCollector::Run() {
+  uint64_t* counts = heap_.statistics_.root_slots;
+  std::fill(counts, counts + kRootSections, 0);
+  auto count = [&, before = slots_](RootSection section) mutable {
+    counts[static_cast<size_t>(section)] += slots_ - before;
+    before = slots_;
+  };
   for (RootBase* root = heap_.root_head_; root != nullptr; root = root->next_) {
     VisitRange(root->first_, root->first_ + root->count_);
   }
-  for (RootSource* source : spaces_.sources) source->VisitRoots(*this, true);
+  count(RootSection::kHandles);
+  for (RootSource* source : spaces_.sources) {
+    source->VisitRoots(*this, true);
+    count(RootSectionOf(source->name()));
+  }
   ScanCards();
+  count(RootSection::kCards);
   Drain();
   UpdateWeak();
 }
