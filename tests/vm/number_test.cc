@@ -21,9 +21,6 @@ class NumberTest : public ::testing::Test {
   NumberTest() : vm_(std::move(Vm::Create(Options(), nullptr).value())), roots_(vm_->heap()) {
     roots_.resize(3);
   }
-  // Operands and results stand in rooted memory, as in a window.
-  Args args() { return Args(const_cast<Word*>(window_)); }
-
   void SetText(size_t i, const std::string& text) {
     const ParsedNumber parsed = ParseNumber(text, 10);
     Word window[1];
@@ -43,16 +40,18 @@ class NumberTest : public ::testing::Test {
     SetText(1, y);
     Word window[2] = {roots_.get(0), roots_.get(1)};
     switch (ArithSlow(*vm_, op, Args(window))) {
-      case ArithResult::kDone: return Show(window[0]);
-      case ArithResult::kThrow: return "throw";
-      case ArithResult::kGeneric: return "generic";
+      case ArithResult::kDone:
+        return Show(window[0]);
+      case ArithResult::kThrow:
+        return "throw";
+      case ArithResult::kGeneric:
+        return "generic";
     }
     return "";
   }
 
   std::unique_ptr<Vm> vm_;
   gc::RootVector roots_;
-  Word window_[3] = {};
 };
 
 struct ArithCase {
@@ -115,7 +114,8 @@ TEST_F(NumberTest, ArithmeticFollowsTheTower) {
       {ArithOp::kNumEq, "0/0.", "0/0.", "f"},
   };
   for (const ArithCase& c : cases) {
-    EXPECT_EQ(Run(c.op, c.x, c.y), c.result) << c.x << " op " << static_cast<int>(c.op) << ' ' << c.y;
+    EXPECT_EQ(Run(c.op, c.x, c.y), c.result)
+        << c.x << " op " << static_cast<int>(c.op) << ' ' << c.y;
   }
 }
 
@@ -165,18 +165,63 @@ struct ParseCase {
 
 TEST_F(NumberTest, EveryFormOfLiteralReads) {
   const ParseCase cases[] = {
-      {"0", "0"}, {"-0", "0"}, {"+5", "5"}, {"1,234,567", "1234567"}, {"1_000", "1000"},
-      {"0x1F", "31"}, {"-0xff", "-255"}, {"0b101", "5"}, {"0o17", "15"}, {"1e5", "100000.0"},
-      {"1.", "1.0"}, {".5", "0.5"}, {"-.5", "-0.5"}, {"1.5e-3", "0.0015"}, {"1E2", "100.0"},
-      {"-0.0", "-0.0"}, {"1/0.", "1/0."}, {"-1/0.", "-1/0."}, {"1/2.", "0.5"}, {"1+1/2.", "1.5"},
-      {"4/2", "2"}, {"0x1.8p3", "12.0"}, {"0x1p-1074", "5e-324"}, {"1e400", "1/0."},
-      {"1e-400", "0.0"}, {"0b1.1p1", "3.0"}, {"2305843009213693952", "2305843009213693952"},
-      {"-2305843009213693953", "-2305843009213693953"}, {"1,000.5", "1000.5"},
-      {"", ""}, {"-", ""}, {".", ""}, {"-.", ""}, {"e5", ""}, {"1e", ""}, {"1e+", ""},
-      {",1", ""}, {"1,", ""}, {"1,,2", ""}, {"_1", ""}, {"1__2", ""}, {"--1", ""}, {"+-1", ""},
-      {"1/0", ""}, {"1/-2", ""}, {"1-1/2", ""}, {"-1+1/2", ""}, {"1+1", ""}, {"0x", ""},
-      {"0xg", ""}, {"1.2.3", ""}, {"12a", ""}, {"0x1.8e3g", ""}, {"1/2e3", ""}, {"1p5", ""},
-      {"0b2", ""}, {"1 ", ""},
+      {"0", "0"},
+      {"-0", "0"},
+      {"+5", "5"},
+      {"1,234,567", "1234567"},
+      {"1_000", "1000"},
+      {"0x1F", "31"},
+      {"-0xff", "-255"},
+      {"0b101", "5"},
+      {"0o17", "15"},
+      {"1e5", "100000.0"},
+      {"1.", "1.0"},
+      {".5", "0.5"},
+      {"-.5", "-0.5"},
+      {"1.5e-3", "0.0015"},
+      {"1E2", "100.0"},
+      {"-0.0", "-0.0"},
+      {"1/0.", "1/0."},
+      {"-1/0.", "-1/0."},
+      {"1/2.", "0.5"},
+      {"1+1/2.", "1.5"},
+      {"4/2", "2"},
+      {"0x1.8p3", "12.0"},
+      {"0x1p-1074", "5e-324"},
+      {"1e400", "1/0."},
+      {"1e-400", "0.0"},
+      {"0b1.1p1", "3.0"},
+      {"2305843009213693952", "2305843009213693952"},
+      {"-2305843009213693953", "-2305843009213693953"},
+      {"1,000.5", "1000.5"},
+      {"", ""},
+      {"-", ""},
+      {".", ""},
+      {"-.", ""},
+      {"e5", ""},
+      {"1e", ""},
+      {"1e+", ""},
+      {",1", ""},
+      {"1,", ""},
+      {"1,,2", ""},
+      {"_1", ""},
+      {"1__2", ""},
+      {"--1", ""},
+      {"+-1", ""},
+      {"1/0", ""},
+      {"1/-2", ""},
+      {"1-1/2", ""},
+      {"-1+1/2", ""},
+      {"1+1", ""},
+      {"0x", ""},
+      {"0xg", ""},
+      {"1.2.3", ""},
+      {"12a", ""},
+      {"0x1.8e3g", ""},
+      {"1/2e3", ""},
+      {"1p5", ""},
+      {"0b2", ""},
+      {"1 ", ""},
   };
   for (const ParseCase& c : cases) {
     const ParsedNumber parsed = ParseNumber(c.text, 10);
@@ -268,8 +313,8 @@ TEST_F(NumberTest, ScalingRoundsSubnormalsAndOverflows) {
   mpz_init_set_ui(one, 1);
   mpz_init_set_ui(three, 3);
   EXPECT_EQ(ScaledToDouble(one, -1074, false), 5e-324);
-  EXPECT_EQ(ScaledToDouble(one, -1075, false), 0.0);      // a tie goes to even: zero
-  EXPECT_EQ(ScaledToDouble(one, -1075, true), 5e-324);    // anything above the tie does not
+  EXPECT_EQ(ScaledToDouble(one, -1075, false), 0.0);       // a tie goes to even: zero
+  EXPECT_EQ(ScaledToDouble(one, -1075, true), 5e-324);     // anything above the tie does not
   EXPECT_EQ(ScaledToDouble(three, -1075, false), 1e-323);  // 1.5 least subnormals: to even, 2
   EXPECT_EQ(ScaledToDouble(three, -1076, false), 5e-324);
   EXPECT_EQ(ScaledToDouble(one, -5000, true), 0.0);

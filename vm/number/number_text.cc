@@ -233,7 +233,7 @@ ParsedNumber ParseNumber(absl::string_view text, int radix) {
 std::string FormatFloat(double d) {
   if (!std::isfinite(d)) return SpecialText(d);
   // Shortest digits d[.ddd]e[+-]xx, taken apart and laid out.
-  std::array<char, 64> buffer;
+  std::array<char, 64> buffer{};  // the exponent below ends at a zero
   const std::to_chars_result end =
       std::to_chars(buffer.data(), buffer.data() + buffer.size(), d, std::chars_format::scientific);
   const absl::string_view text(buffer.data(), static_cast<size_t>(end.ptr - buffer.data()));
