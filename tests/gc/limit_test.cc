@@ -68,6 +68,9 @@ TEST(LimitTest, ReserveRefusesWhatDoesNotFit) {
   EXPECT_FALSE(heap->limit_exceeded());
 }
 
+// The shadow memory of a sanitizer counts as data.
+#if !defined(__SANITIZE_ADDRESS__)
+
 // Runs `body` in a child that may have `megabytes` of data; its exit code.
 template <class Body>
 int UnderDataLimit(size_t megabytes, Body body) {
@@ -131,6 +134,8 @@ TEST(LimitTest, TheKernelsRefusalSetsTheFlag) {
 TEST(LimitTest, TooLittleForAnyHeapIsAnError) {
   EXPECT_EQ(UnderDataLimit(3, [] { return Heap::Create(HeapOptions()).ok() ? 1 : 0; }), 0);
 }
+
+#endif  // !__SANITIZE_ADDRESS__
 
 TEST(StressTest, CollectsAtEveryAllocationAndPoisonsWhatMoved) {
   HeapOptions options;

@@ -112,7 +112,7 @@ TEST(WordTest, Markers) {
 }
 
 TEST(WordTest, Pointers) {
-  alignas(8) char object[16];
+  alignas(8) char object[16] = {};
   Word word = Word::Pointer(object);
   EXPECT_TRUE(word.IsPointer());
   EXPECT_EQ(word.Address(), reinterpret_cast<uint64_t>(object));
