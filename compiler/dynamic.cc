@@ -60,8 +60,8 @@ Word RestOfQuotation(Vm& vm, const gc::Root& quotation, int64_t first) {
     const gc::NoAlloc scope;
     count = As<Array>(As<Quotation>(quotation.get())->array)->size() - first;
   }
-  const gc::Root array(
-      heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + static_cast<size_t>(count) * 8));
+  const gc::Root array(heap,
+                       heap.Allocate(ShapeOf(TypeId::kArray), 16 + static_cast<size_t>(count) * 8));
   const Word rest = heap.Allocate(ShapeOf(TypeId::kQuotation), 8 + 6 * 8);
   const gc::NoAlloc scope;
   const auto* whole = As<Quotation>(quotation.get());

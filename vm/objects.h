@@ -128,6 +128,9 @@ enum WordFlag : int64_t {
   kFlagSymbol = int64_t{1} << 30,
   kFlagDelimiter = int64_t{1} << 31,
   kFlagDeferred = int64_t{1} << 32,
+  kFlagReadsSlot = int64_t{1} << 34,   // a method that is an untyped reader of slot kFlagSlotShift
+  kFlagWritesSlot = int64_t{1} << 35,  // or an untyped writer ( value object -- )
+  kFlagSlotShift = 36,                 // slot number, 8 bits
   kFlagUncompiled = int64_t{1} << 33,  // does not infer: dynamic callers may run it, static ones get not-compiled
 };
 

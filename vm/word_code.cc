@@ -92,8 +92,8 @@ void MakePrimitiveCode(Vm& vm, const gc::Root& word, size_t row) {
     builder.AddMap({}, {}, {});
   }
   builder.EmitABC(Op::kReturn);
-  const gc::Root code(vm.heap(), builder.Finish(CodeMode::kStatic, counts.inputs, counts.outputs,
-                                                word, no_path));
+  const gc::Root code(
+      vm.heap(), builder.Finish(CodeMode::kStatic, counts.inputs, counts.outputs, word, no_path));
   const gc::NoAlloc scope;
   SetCounts(word, counts);
   SetEntry(vm, word, code, CodeMode::kStatic);
@@ -213,9 +213,9 @@ void ResetWordCode(Vm& vm, const gc::Root& word) {
   }
   if (is_generic) {
     const auto slot = static_cast<uint32_t>(counts.inputs - 1 - position);
-    const gc::Root code(
-        vm.heap(), OneInstruction(vm, is_math ? Op::kDispatchMath : Op::kDispatch,
-                                  is_math ? 0 : slot, CodeMode::kGeneric, counts, word));
+    const gc::Root code(vm.heap(),
+                        OneInstruction(vm, is_math ? Op::kDispatchMath : Op::kDispatch,
+                                       is_math ? 0 : slot, CodeMode::kGeneric, counts, word));
     const gc::NoAlloc scope;
     SetEntry(vm, word, code, CodeMode::kGeneric);
     return;

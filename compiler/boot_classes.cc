@@ -1,0 +1,775 @@
+// Class forms of the boot reader: tuples with their accessors, unions, predicates and the rest, the
+// built-in classes, and what makes ClassInfo and GenericInfo arrays of all that at the end.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/boot_reader.h"
+#include "vm/code_builder.h"
+#include "vm/generic.h"
+#include "vm/strings.h"
+#include "vm/vm.h"
+#include "vm/word_code.h"
+
+namespace weft {
+namespace {
+
+struct BuiltinRow {
+  const char* name;
+  const char* vocabulary;
+};
+constexpr BuiltinRow kBuiltins[] = {
+#define TYPE(name, class_name, vocabulary, rule, fixed, traced) {class_name, vocabulary},
+#include "vm/types.def"
+#undef TYPE
+};
+
+}  // namespace
+
+Word BootReader::ArrayOf(const std::vector<Word>& words) {
+  const size_t base = values_.size();
+  const BootToken nowhere;
+  for (const Word word : words) Push(nowhere, word);
+  return ArrayFrom(base);
+}
+
+void BootReader::MarkClass(Word word, ClassKind kind, const BootToken& at) {
+  Class& data = ClassFor(word);
+  if (data.word == gc::kFalse) class_order_.push_back(word);
+  data.word = word;
+  data.kind = kind;
+  data.line = at.line;
+  data.column = at.column;
+  if (file_ != nullptr) data.path = file_->path;
+}
+
+// Classes push themselves, like symbols.
+void BootReader::DefineClassWord(Word word, const BootToken& at) {
+  const gc::Root root(vm_.heap(), word);
+  Push(at, WrapperOf(word));
+  Define(word, QuotationFrom(values_.size() - 1));
+  DefineSymbol(vm_, root);
+  SetEffect(word, EffectFrom(at, "( -- class )"));
+}
+
+Word BootReader::PredicateFor(Word class_word) {
+  Class& data = ClassFor(class_word);
+  if (data.predicate == gc::kFalse) {
+    std::string name;
+    std::string vocabulary;
+    {
+      const gc::NoAlloc scope;
+      const auto* object = As<WordObject>(class_word);
+      name = ToUtf8(object->name);
+      vocabulary = ToUtf8(object->vocabulary);
+    }
+    data.predicate = Create(vocabulary, name + "?");
+  }
+  return data.predicate;
+}
+
+void BootReader::BootstrapClasses() {
+  std::vector<Word> by_type;
+  int64_t type = 0;
+  for (const BuiltinRow& row : kBuiltins) {
+    if (row.name[0] == 0) {
+      by_type.push_back(gc::kFalse);
+    } else {
+      const Word word = Create(row.vocabulary, row.name);
+      by_type.push_back(word);
+      MarkClass(word, ClassKind::kBuiltin, BootToken());
+      ClassFor(word).type = type;
+      // f and t are read as values; only other classes have a predicate word.
+      if (std::string(row.vocabulary) != "syntax") PredicateFor(word);
+    }
+    ++type;
+  }
+  vm_.set_special(Special::kBuiltinClasses, ArrayOf(by_type));
+  // object: the intersection of nothing contains everything; null: the union of nothing.
+  const Word object = Create("kernel", "object");
+  MarkClass(object, ClassKind::kIntersection, BootToken());
+  PredicateFor(object);
+  vm_.set_special(Special::kObjectClass, object);
+  const Word null = Create("kernel", "null");
+  MarkClass(null, ClassKind::kUnion, BootToken());
+  PredicateFor(null);
+  const Word tuple = Create("kernel", "tuple");
+  MarkClass(tuple, ClassKind::kTuple, BootToken());
+  ClassFor(tuple).chain = {tuple};
+  PredicateFor(tuple);
+  vm_.set_special(Special::kTupleClass, tuple);
+}
+
+// --- tuples
+// ---------------------------------------------------------------------------------------
+
+void BootReader::DeclareAccessors(const BootToken& slot, bool read_only) {
+  const std::string& name = slot.text;
+  Create("accessors", name + ">>");
+  if (read_only) return;
+  Create("accessors", name + "<<");
+  Create("accessors", ">>" + name);
+  Create("accessors", "change-" + name);
+}
+
+void BootReader::ReadTupleSlots(Class& data) {
+  const bool declaring = pass_ == Pass::kDeclare;
+  const bool defining = pass_ == Pass::kDefine;
+  const size_t count = data.slots.size();
+  size_t index = 0;
+  while (!AtEnd()) {
+    const BootToken& token = Next();
+    if (token.text == ";") break;
+    Slot slot;
+    const BootToken* name = &token;
+    if (token.text == "{") {
+      name = &Next();
+      // Without looking words up: what stands after initial: may be nested.
+      const size_t start = at_;
+      int depth = 1;
+      while (depth > 0 && !AtEnd()) {
+        const BootToken& part = Next();
+        if (part.is_string) continue;
+        if (part.text == "CHAR:" || part.text == "\\") Next();
+        if (part.text == "[" || part.text.back() == '{') ++depth;
+        if (part.text == "]" || part.text == "}") --depth;
+        if (part.text == "read-only" && depth == 1) slot.read_only = true;
+      }
+      if (defining) {
+        at_ = start;
+        ReadSlotAttributes(slot);
+      }
+    }
+    slot.name = name->text;
+    if (declaring) DeclareAccessors(*name, slot.read_only);
+    if (pass_ == Pass::kStructure) data.slots.push_back(slot);
+    if (defining && index < count) data.slots[index] = slot;
+    ++index;
+  }
+}
+
+// After the name: [class] [read-only] [initial: value] }
+void BootReader::ReadSlotAttributes(Slot& slot) {
+  bool has_class = false;
+  while (!AtEnd()) {
+    const BootToken& token = Next();
+    if (token.text == "}") return;
+    if (token.text == "read-only") {
+      slot.read_only = true;
+    } else if (token.text == "initial:") {
+      const size_t base = values_.size();
+      if (!ReadOneElement()) return;
+      const gc::NoAlloc scope;
+      Word value = values_.get(base);
+      if (IsType(value, TypeId::kWrapper)) value = As<Wrapper>(value)->wrapped;
+      slot.initial = kept_.size();
+      kept_.push_back(value);
+      values_.resize(base);
+      places_.resize(base);
+    } else if (!has_class) {
+      --at_;
+      slot.class_word = ClassToken();
+      has_class = true;
+    } else {
+      Error(token, absl::StrCat("a slot has no attribute ", token.text));
+    }
+  }
+}
+
+void BootReader::ReadTuple(bool is_error) {
+  const BootToken& name = Next();
+  const Word word = CreateHere(name);
+  if (pass_ == Pass::kDeclare) {
+    MarkClass(word, ClassKind::kTuple, name);
+    ClassFor(word).is_error = is_error;
+    PredicateFor(word);
+  }
+  Word superclass = Find("kernel", "tuple");
+  if (TakeIf("<")) {
+    const BootToken& super = Next();
+    if (pass_ != Pass::kDeclare) superclass = Lookup(super);
+  } else if (name.text == "ratio" || name.text == "complex") {
+    // Numbers that happen to have slots: no instances of tuple, as in Factor.
+    if (vocabulary_ == "math") superclass = gc::kFalse;
+  }
+  Class& data = ClassFor(word);
+  if (pass_ == Pass::kStructure) data.superclass = superclass;
+  ReadTupleSlots(data);
+  if (pass_ != Pass::kDefine) return;
+  if (!is_error) {
+    DefineClassWord(word, name);
+  }
+  DefineAccessors(data);
+}
+
+// Layouts, superclasses first, whatever the order of the files.
+void BootReader::ResolveTuples() {
+  bool progress = true;
+  size_t left = 1;
+  while (progress && left > 0) {
+    progress = false;
+    left = 0;
+    for (const Word word : class_order_) {
+      Class& data = ClassFor(word);
+      if (data.kind != ClassKind::kTuple || !data.chain.empty()) continue;
+      std::vector<Word> chain;
+      int64_t inherited = 0;
+      if (data.superclass != gc::kFalse) {
+        const auto super = classes_.find(data.superclass.bits);
+        if (super == classes_.end() || super->second.chain.empty()) {
+          ++left;
+          continue;
+        }
+        chain = super->second.chain;
+        inherited = super->second.total_slots;
+      }
+      chain.push_back(word);
+      data.chain = chain;
+      data.total_slots = inherited + static_cast<int64_t>(data.slots.size());
+      const gc::Root class_word(vm_.heap(), word);
+      const gc::Root superclasses(vm_.heap(), ArrayOf(chain));
+      gc::Root layout(vm_.heap());
+      if (!MakeLayout(vm_, class_word, data.total_slots, superclasses, layout)) {
+        errors_.push_back(
+            absl::StrCat(data.path, ":", data.line, ":", data.column, ": error: too many slots"));
+      }
+      data.layout = kept_.size();
+      {
+        const gc::NoAlloc scope;
+        kept_.push_back(layout.get());
+      }
+      progress = true;
+    }
+  }
+  if (left == 0) return;
+  for (const Word word : class_order_) {
+    const Class& data = ClassFor(word);
+    if (data.kind == ClassKind::kTuple && data.chain.empty()) {
+      errors_.push_back(absl::StrCat(data.path, ":", data.line, ":", data.column,
+                                     ": error: the superclass is no tuple class"));
+    }
+  }
+}
+
+namespace {
+
+// Static code of an untyped reader or writer: slot access and return.
+void InstallAccessor(Vm& vm, const gc::Root& method, uint32_t slot, bool writes) {
+  CodeBuilder builder(vm);
+  builder.EmitAD(Op::kEnter, 2, 0);
+  builder.AddPlainMap(writes ? 2 : 1);
+  if (writes) {
+    builder.EmitABC(Op::kSetSlot, 0, 1, slot);
+  } else {
+    builder.EmitABC(Op::kSlot, 0, 0, slot);
+  }
+  builder.EmitABC(Op::kReturn);
+  const gc::Root no_path(vm.heap());
+  const gc::Root code(vm.heap(), builder.Finish(CodeMode::kStatic, writes ? 2 : 1, writes ? 0 : 1,
+                                                method, no_path));
+  InstallStaticCode(vm, method, code);
+}
+
+}  // namespace
+
+Word BootReader::AccessorMethod(Word class_word, Word generic_word, const std::string& effect,
+                                int64_t inputs, const BootToken& at) {
+  Generic& generic = generics_[generic_word.bits];
+  if (generic.word == gc::kFalse) {
+    generic.word = generic_word;
+    generic.inputs = inputs;
+    generic_order_.push_back(generic_word);
+    SetEffect(generic_word, EffectFrom(at, effect));
+  }
+  std::string name;
+  {
+    const gc::NoAlloc scope;
+    name = absl::StrCat(ToUtf8(As<WordObject>(class_word)->name), "=>",
+                        ToUtf8(As<WordObject>(generic_word)->name));
+  }
+  gc::Root name_root(vm_.heap(), String(name));
+  const gc::Root nowhere(vm_.heap());
+  const Word method = Keep(NewWord(vm_, name_root, nowhere));
+  SetEffect(method, EffectFrom(at, effect));
+  SetLocation(method, at);
+  AddProp(method, "method-class", class_word);
+  AddProp(method, "method-generic", generic_word);
+  generics_[generic_word.bits].methods.emplace_back(class_word, method);
+  return method;
+}
+
+void BootReader::DefineAccessors(const Class& data) {
+  BootToken at;
+  at.line = data.line;
+  at.column = data.column;
+  const Word class_word = data.word;
+  const std::vector<Slot> slots = data.slots;
+  int64_t index = data.total_slots - static_cast<int64_t>(slots.size());
+  for (const Slot& slot : slots) {
+    const auto number = static_cast<uint32_t>(index);
+    const Word reader_word = Create("accessors", slot.name + ">>");
+    const Word reader = AccessorMethod(class_word, reader_word, "( object -- value )", 1, at);
+    owner_ = reader;
+    Push(at, Word::Fixnum(index));
+    Push(at, Find("slots.private", "slot"));
+    Define(reader, QuotationFrom(0));
+    readers_.push_back({reader, number, false});
+    AddProp(reader, "reading-slot", Word::Fixnum(index));
+    SetFlag(reader, kFlagReadsSlot | index << kFlagSlotShift);
+    if (!slot.read_only) {
+      const Word writer_word = Create("accessors", slot.name + "<<");
+      const Word writer = AccessorMethod(class_word, writer_word, "( value object -- )", 2, at);
+      owner_ = writer;
+      Push(at, Word::Fixnum(index));
+      Push(at, Find("slots.private", "set-slot"));
+      Define(writer, QuotationFrom(0));
+      readers_.push_back({writer, number, true});
+      AddProp(writer, "writing-slot", Word::Fixnum(index));
+      SetFlag(writer, kFlagWritesSlot | index << kFlagSlotShift);
+      DefineSetters(slot.name, reader_word, writer_word, at);
+    }
+    ++index;
+  }
+}
+
+// >>x ( object value -- object ) and change-x ( object quot -- object ).
+void BootReader::DefineSetters(const std::string& name, Word reader, Word writer,
+                               const BootToken& at) {
+  const Word setter = Create("accessors", ">>" + name);
+  bool is_new = false;
+  {
+    const gc::NoAlloc scope;
+    is_new = As<WordObject>(setter)->def == gc::kFalse;
+  }
+  if (!is_new) return;
+  owner_ = setter;
+  Push(at, Find("kernel", "over"));
+  Push(at, writer);
+  Define(setter, QuotationFrom(0));
+  SetEffect(setter, EffectFrom(at, "( object value -- object )"));
+  SetFlag(setter, kFlagInline);
+  AddProp(setter, "inline", gc::kTrue);
+
+  // [ over [ [ x>> ] dip call ] dip swap >>x ]
+  const Word changer = Create("accessors", "change-" + name);
+  owner_ = changer;
+  const Word dip = Find("kernel", "dip");
+  Push(at, Find("kernel", "over"));
+  Push(at, reader);
+  Push(at, QuotationFrom(1));
+  Push(at, dip);
+  Push(at, Find("kernel", "call"));
+  Push(at, QuotationFrom(1));
+  Push(at, dip);
+  Push(at, Find("kernel", "swap"));
+  Push(at, setter);
+  Define(changer, QuotationFrom(0));
+  SetEffect(changer, EffectFrom(at, "( ..a object quot: ( ..a old -- ..b new ) -- ..b object )"));
+  SetFlag(changer, kFlagInline);
+  AddProp(changer, "inline", gc::kTrue);
+}
+
+void BootReader::ReadConstructor() {
+  const Word word = CreateHere(Next());
+  const BootToken& class_token = Next();
+  if (pass_ == Pass::kDefine) {
+    const Word class_word = Lookup(class_token);
+    constructors_.push_back({word, class_word});
+    const auto found = classes_.find(class_word.bits);
+    if (found == classes_.end() || found->second.layout == 0) {
+      Error(class_token, absl::StrCat(class_token.text, " is no tuple class"));
+      constructors_.pop_back();
+    }
+  }
+}
+
+// --- other classes
+// ----------------------------------------------------------------------------------
+
+void BootReader::ReadUnion(ClassKind kind) {
+  const BootToken& name = Next();
+  const Word word = CreateHere(name);
+  if (pass_ == Pass::kDeclare) {
+    MarkClass(word, kind, name);
+    PredicateFor(word);
+  }
+  std::vector<Word> members;
+  while (!AtEnd() && !TakeIf(";")) {
+    if (pass_ == Pass::kDeclare) {
+      Next();
+    } else {
+      members.push_back(ClassToken());
+    }
+  }
+  if (pass_ == Pass::kStructure) {
+    Class& data = ClassFor(word);
+    (kind == ClassKind::kUnion ? data.members : data.participants) = members;
+  } else if (pass_ == Pass::kDefine) {
+    DefineClassWord(word, name);
+  }
+}
+
+void BootReader::ReadMixin() {
+  const BootToken& name = Next();
+  const Word word = CreateHere(name);
+  if (pass_ == Pass::kDeclare) {
+    MarkClass(word, ClassKind::kMixin, name);
+    PredicateFor(word);
+  } else if (pass_ == Pass::kDefine) {
+    DefineClassWord(word, name);
+  }
+}
+
+void BootReader::ReadInstance() {
+  const bool structure = pass_ == Pass::kStructure;
+  if (!structure) {
+    const BootToken& first = Next();
+    if (first.text == "POSTPONE:" || first.text == "\\") Next();
+    Next();
+    return;
+  }
+  const BootToken at = file_->tokens[std::min(at_, file_->tokens.size() - 1)];
+  const Word class_word = ClassToken();
+  const Word mixin = Lookup(Next());
+  const auto found = classes_.find(mixin.bits);
+  if (found == classes_.end() || found->second.kind != ClassKind::kMixin) {
+    Error(at, "INSTANCE: wants a mixin class");
+    return;
+  }
+  std::vector<Word>& members = found->second.members;
+  if (std::find(members.begin(), members.end(), class_word) == members.end()) {
+    members.push_back(class_word);
+  }
+}
+
+void BootReader::ReadPredicateClass() {
+  const BootToken& name = Next();
+  const Word word = CreateHere(name);
+  if (!TakeIf("<")) Error(name, "PREDICATE: wants name < superclass");
+  if (pass_ == Pass::kDeclare) {
+    MarkClass(word, ClassKind::kPredicate, name);
+    PredicateFor(word);
+    SkipBody();
+    return;
+  }
+  const Word superclass = ClassToken();
+  if (pass_ == Pass::kStructure) {
+    ClassFor(word).superclass = superclass;
+    SkipBody();
+    return;
+  }
+  DefineClassWord(word, name);
+  const Word predicate = PredicateFor(word);
+  owner_ = predicate;
+  gc::Root body(vm_.heap());
+  if (ReadElements(";")) body.set(QuotationFrom(0));
+  values_.resize(0);
+  places_.clear();
+  // [ dup super? [ body ] [ drop f ] if ]
+  Push(name, Find("kernel", "dup"));
+  PushTest(superclass);
+  {
+    const gc::NoAlloc scope;
+    Push(name, body.get());
+  }
+  const size_t base = values_.size();
+  Push(name, Find("kernel", "drop"));
+  Push(name, gc::kFalse);
+  Push(name, QuotationFrom(base));
+  Push(name, Find("kernel", "if"));
+  Define(predicate, QuotationFrom(0));
+  SetEffect(predicate, EffectFrom(name, "( object -- ? )"));
+  Word definition = gc::kFalse;
+  {
+    const gc::NoAlloc scope;
+    definition = body.get();
+  }
+  AddProp(word, "predicate-definition", definition);
+}
+
+void BootReader::ReadSingletons(bool plural) {
+  while (!AtEnd()) {
+    const BootToken& name = Next();
+    if (plural && name.text == ";") return;
+    const Word word = CreateHere(name);
+    if (pass_ == Pass::kDeclare) {
+      MarkClass(word, ClassKind::kSingleton, name);
+      PredicateFor(word);
+      ClassFor(word).superclass = Find("words", "word");
+    } else if (pass_ == Pass::kDefine) {
+      DefineClassWord(word, name);
+      const Word predicate = PredicateFor(word);
+      owner_ = predicate;
+      Push(name, WrapperOf(word));
+      Push(name, Find("kernel", "eq?"));
+      Define(predicate, QuotationFrom(0));
+      SetEffect(predicate, EffectFrom(name, "( object -- ? )"));
+    }
+    if (!plural) return;
+  }
+}
+
+// ( obj -- ? ): a built-in type is asked for directly, anything else by its predicate word.
+void BootReader::PushTest(Word class_word) {
+  const BootToken nowhere;
+  const auto found = classes_.find(class_word.bits);
+  if (found == classes_.end()) {
+    errors_.push_back("a class form names a word that is no class");
+    return;
+  }
+  if (found->second.type >= 0) {
+    Push(nowhere, Word::Fixnum(found->second.type));
+    Push(nowhere, Find("classes.private", "(builtin-instance?)"));
+  } else {
+    Push(nowhere, PredicateFor(class_word));
+  }
+}
+
+void BootReader::DefineStructuralPredicates() {
+  file_ = nullptr;
+  const BootToken at;
+  const Word dup = Find("kernel", "dup");
+  const Word drop = Find("kernel", "drop");
+  const Word branch = Find("kernel", "if");
+  for (const Word word : class_order_) {
+    const Class data = ClassFor(word);
+    if (data.predicate == gc::kFalse) continue;
+    const Word predicate = data.predicate;
+    owner_ = predicate;
+    switch (data.kind) {
+      case ClassKind::kBuiltin:
+        PushTest(word);
+        break;
+      case ClassKind::kTuple:
+        if (data.layout == 0) {  // tuple itself
+          Push(at, Find("classes.private", "any-tuple?"));
+        } else {
+          {
+            const gc::NoAlloc scope;
+            Push(at, kept_.get(data.layout));
+          }
+          Push(at, Find("classes.private", "(tuple-instance?)"));
+        }
+        break;
+      case ClassKind::kUnion:
+      case ClassKind::kMixin:
+      case ClassKind::kIntersection: {
+        // Innermost first: [ dup a? [ drop t ] [ dup b? [ drop t ] [ drop f ] if ] if ] for a
+        // union, with the branches exchanged for an intersection.
+        const bool any = data.kind != ClassKind::kIntersection;
+        const std::vector<Word>& parts = any ? data.members : data.participants;
+        Push(at, drop);
+        Push(at, Word::Bool(!any));
+        for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+          const gc::Root rest(vm_.heap(), QuotationFrom(0));
+          Push(at, dup);
+          PushTest(*part);
+          const size_t base = values_.size();
+          Push(at, drop);
+          Push(at, Word::Bool(any));
+          const gc::Root decided(vm_.heap(), QuotationFrom(base));
+          const gc::NoAlloc scope;
+          Push(at, any ? decided.get() : rest.get());
+          Push(at, any ? rest.get() : decided.get());
+          Push(at, branch);
+        }
+        break;
+      }
+      case ClassKind::kPredicate:
+      case ClassKind::kSingleton:
+        continue;  // by their forms
+    }
+    Define(predicate, QuotationFrom(0));
+    SetEffect(predicate, EffectFrom(at, "( object -- ? )"));
+  }
+  for (const Word word : class_order_) {
+    const Class& data = ClassFor(word);
+    if (data.predicate != gc::kFalse) AddProp(data.predicate, "predicating", word);
+  }
+}
+
+// --- what the machine reads
+// -------------------------------------------------------------------------
+
+void BootReader::InstallClasses() {
+  const BootToken nowhere;
+  for (const Word word : class_order_) {
+    const Class data = ClassFor(word);
+    const size_t base = values_.size();
+    Push(nowhere, Word::Fixnum(static_cast<int64_t>(data.kind)));
+    Push(nowhere, data.superclass);
+    const bool has_members = data.kind == ClassKind::kUnion || data.kind == ClassKind::kMixin;
+    Push(nowhere, has_members ? ArrayOf(data.members) : gc::kFalse);
+    Push(nowhere, data.kind == ClassKind::kIntersection ? ArrayOf(data.participants) : gc::kFalse);
+    Push(nowhere, data.predicate);
+    {
+      const gc::NoAlloc scope;
+      Push(nowhere, kept_.get(data.layout));
+    }
+    Push(nowhere, data.type < 0 ? gc::kFalse : Word::Fixnum(data.type));
+    Push(nowhere, gc::kFalse);
+    const Word info = ArrayFrom(base);
+    const gc::NoAlloc scope;
+    WEFT_CHECK(IsClassInfo(info));
+    auto* object = As<WordObject>(word);
+    vm_.heap().Write(object, &object->class_info, info);
+  }
+  static constexpr struct {
+    const char* vocabulary;
+    const char* name;
+    Special special;
+  } kLayouts[] = {{"effects", "effect", Special::kEffectLayout},
+                  {"kernel", "curried", Special::kCurriedLayout},
+                  {"kernel", "composed", Special::kComposedLayout},
+                  {"vectors", "vector", Special::kVectorLayout},
+                  {"sbufs", "sbuf", Special::kSbufLayout},
+                  {"hashtables", "hashtable", Special::kHashtableLayout},
+                  {"math", "ratio", Special::kRatioLayout},
+                  {"math", "complex", Special::kComplexLayout}};
+  for (const auto& row : kLayouts) {
+    const Word word = Find(row.vocabulary, row.name);
+    const auto found = classes_.find(word.bits);
+    if (word == gc::kFalse || found == classes_.end()) continue;
+    const gc::NoAlloc scope;
+    vm_.set_special(row.special, kept_.get(found->second.layout));
+  }
+  vm_.cells().InvalidateDispatch();
+}
+
+void BootReader::InstallGenerics() {
+  const BootToken nowhere;
+  for (const Word word : generic_order_) {
+    const Generic& generic = generics_[word.bits];
+    std::vector<Word> methods;
+    for (const auto& method : generic.methods) {
+      methods.push_back(method.first);
+      methods.push_back(method.second);
+    }
+    const gc::Root list(vm_.heap(), ArrayOf(methods));
+    const size_t base = values_.size();
+    Push(nowhere, Word::Fixnum(generic.is_math ? 1 : 0));
+    Push(nowhere, Word::Fixnum(generic.position));
+    {
+      const gc::NoAlloc scope;
+      Push(nowhere, list.get());
+    }
+    Push(nowhere, gc::kFalse);
+    Push(nowhere, gc::kFalse);
+    Push(nowhere, Word::Fixnum(generic.inputs));
+    const Word info = ArrayFrom(base);
+    {
+      const gc::NoAlloc scope;
+      WEFT_CHECK(IsGenericInfo(info));
+      auto* object = As<WordObject>(word);
+      vm_.heap().Write(object, &object->generic_info, info);
+    }
+    const gc::Root root(vm_.heap(), word);
+    ResetWordCode(vm_, root);
+  }
+  vm_.cells().InvalidateDispatch();
+
+  for (const Constructor& row : constructors_) DefineConstructor(row.word, row.class_word, false);
+  for (const Word word : class_order_) {
+    if (ClassFor(word).is_error) DefineConstructor(word, word, true);
+  }
+}
+
+// C: [ constructor ], ERROR: [ constructor throw ].
+void BootReader::DefineConstructor(Word word, Word class_word, bool throws) {
+  file_ = nullptr;
+  const Class& data = ClassFor(class_word);
+  const BootToken at;
+  gc::Root layout(vm_.heap());
+  {
+    const gc::NoAlloc scope;
+    layout.set(kept_.get(data.layout));
+  }
+  owner_ = word;
+  Push(at, Keep(MakeConstructor(vm_, layout)));
+  if (throws) Push(at, Find("kernel", "throw"));
+  Define(word, QuotationFrom(0));
+  std::string effect = "( ";
+  for (const Word link : data.chain) {
+    for (const Slot& slot : ClassFor(link).slots) absl::StrAppend(&effect, slot.name, " ");
+  }
+  absl::StrAppend(&effect, throws ? "-- * )" : "-- obj )");
+  SetEffect(word, EffectFrom(at, effect));
+  if (throws) AddProp(word, "error-class", gc::kTrue);
+}
+
+Word BootReader::DefaultInitial(Word class_word) {
+  if (class_word == gc::kFalse) return gc::kFalse;
+  static constexpr struct {
+    const char* vocabulary;
+    const char* name;
+  } kZero[] = {{"math", "fixnum"},
+               {"math", "integer"},
+               {"math", "number"},
+               {"math", "real"},
+               {"math", "rational"}};
+  for (const auto& row : kZero) {
+    if (class_word == Find(row.vocabulary, row.name)) return Word::Fixnum(0);
+  }
+  std::string name;
+  {
+    const gc::NoAlloc scope;
+    name = ToUtf8(As<WordObject>(class_word)->name);
+  }
+  if (name == "array-capacity") return Word::Fixnum(0);
+  if (class_word == Find("math", "float")) return Word::FloatBits(0.0);
+  if (class_word == Find("strings", "string")) return String("");
+  if (class_word == Find("arrays", "array")) return ArrayOf({});
+  return gc::kFalse;
+}
+
+// Properties of tuple classes: slots (own ones), superclass, and a prototype where some slot does
+// not begin as f.
+void BootReader::InstallPrototypes() {
+  const BootToken nowhere;
+  for (const Word word : class_order_) {
+    const Class& data = ClassFor(word);
+    if (data.superclass != gc::kFalse) AddProp(word, "superclass", data.superclass);
+    if (data.layout == 0) continue;
+    const size_t base = values_.size();
+    for (const Slot& slot : data.slots) {
+      const size_t row = values_.size();
+      Push(nowhere, String(slot.name));
+      Push(nowhere, slot.class_word == gc::kFalse ? Find("kernel", "object") : slot.class_word);
+      Push(nowhere, Word::Bool(slot.read_only));
+      {
+        const gc::NoAlloc scope;
+        Push(nowhere, kept_.get(slot.initial));
+      }
+      if (slot.initial == 0) values_.set(values_.size() - 1, DefaultInitial(slot.class_word));
+      Push(nowhere, ArrayFrom(row));
+    }
+    AddProp(word, "slots", ArrayFrom(base));
+
+    gc::Root prototype(vm_.heap(), NewTuple(data));
+    bool wanted = false;
+    size_t index = 0;
+    for (const Word link : data.chain) {
+      for (const Slot& slot : ClassFor(link).slots) {
+        gc::Root value(vm_.heap(),
+                       slot.initial == 0 ? DefaultInitial(slot.class_word) : gc::kFalse);
+        const gc::NoAlloc scope;
+        if (slot.initial != 0) value.set(kept_.get(slot.initial));
+        Object* object = gc::ObjectAt(prototype.get());
+        vm_.heap().Write(object, object->field(index++), value.get());
+        if (!value.is_false()) wanted = true;
+      }
+    }
+    if (!wanted) continue;
+    Word value = gc::kFalse;
+    {
+      const gc::NoAlloc scope;
+      value = prototype.get();
+    }
+    AddProp(word, "prototype", value);
+  }
+  for (const Reader& reader : readers_) {
+    const gc::Root method(vm_.heap(), reader.method);
+    InstallAccessor(vm_, method, reader.slot, reader.writes);
+  }
+}
+
+}  // namespace weft
