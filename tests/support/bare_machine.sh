@@ -12,17 +12,19 @@ if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
   exit 1
 fi
 
-mounted=()
-cleanup() {
-  local place
-  for place in "${mounted[@]}"; do umount -l "$place" || true; done
-  if [ -n "${temporary:-}" ]; then rm -rf --one-file-system "$temporary"; fi
-}
-trap cleanup EXIT
+# Mounts in a namespace of their own: they end with the script and reach nobody else.
+if [ -z "${WEFT_OWN_MOUNTS:-}" ]; then
+  WEFT_OWN_MOUNTS=yes exec unshare -m "$0" "$@"
+fi
 if [ -z "$folder" ]; then
   temporary=$(mktemp -d)
   folder=$temporary/debian
 fi
+cleanup() {
+  umount -R "$folder/proc" "$folder/dev" 2>/dev/null || true
+  if [ -n "${temporary:-}" ]; then rm -rf --one-file-system "$temporary"; fi
+}
+trap cleanup EXIT
 
 mirror=${WEFT_MIRROR:-$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p' \
   /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)}
@@ -32,10 +34,8 @@ debootstrap --variant=minbase bookworm "$folder" "$mirror"
 cp /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 cp /etc/apt/apt.conf.d/*proxy* "$folder/etc/apt/apt.conf.d/" 2>/dev/null || true
 git clone -q --no-hardlinks "$root" "$folder/weft"
-for place in proc dev; do
-  mount --rbind "/$place" "$folder/$place"
-  mounted+=("$folder/$place")
-done
+mount -t proc proc "$folder/proc"
+mount --bind /dev "$folder/dev"
 
 inside() { chroot "$folder" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" LANG=C sh -c "cd /weft && $1"; }
