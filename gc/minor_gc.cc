@@ -1,3 +1,63 @@
+// The collector, in prose. Read this before changing anything in gc/.
+//
+// *Spaces.* New objects of less than kLargeBytes are bumped off a nursery of a megabyte. What a
+// minor collection finds alive there is copied to the mature space: blocks of 64 KiB cut into cells
+// of one size, whose objects never move again. Larger objects get pages of their own from the
+// start, and never move either (I/O reads and writes them in place). Words and code ask for a place
+// that never moves when they are made (AllocatePinned); that is the mature space. The image is
+// mapped from its file; its objects never die.
+//
+// *Why not copy everything.* Code must not move, since frames hold bare return addresses. A space
+// that moves nothing can be marked concurrently later, and forked children keep sharing its pages:
+// mark bits, block tables and cards lie in memory of their own. The price is fragmentation, which
+// eight size classes per doubling keep at an eighth of a cell, and half-empty blocks.
+//
+// *What a minor collection must find* are all references into the nursery from outside: from roots,
+// and from old objects. The second kind exists only where somebody stored one, and Heap::Write
+// marks the 512-byte card of every slot that is stored to. The barrier is one shift and one byte
+// store, with no test of any kind: marking too many cards costs a glance at each, and since all
+// survivors leave the nursery, every card is clean afterwards. A card is scanned from the first
+// object that overlaps it. In a block that object's start is arithmetic (offset / cell size, by
+// reciprocal); in the large space objects start at their page; the image has a table. Only the
+// slots *on* the card are visited, so that a dirty card of an array of millions costs 64 words.
+//
+// *Copying.* Evacuate() leaves the new address in the old header, so every later visit of the same
+// object finds it. Copies are traced from an explicit stack, whose size is bounded by what fits
+// into the nursery; nothing recurses. Free blocks for the worst case (everything survives, and each
+// size class starts a block) are set aside *before* the mutator goes on, so a minor collection
+// cannot fail for want of memory; when they cannot be had, the limit counts as exceeded while there
+// is still room to throw and to handle the error.
+//
+// *Order.* Roots, cards, then the copies' fields. A root source is told that the collection is
+// minor so that it may skip stacks that have not run since the last one: they hold nothing young,
+// as every survivor was moved away then. That is also why there is no aging yet; with it, such
+// stacks and clean cards would need another reason to be skipped. (clean() in ScanCards is where it
+// would go.)
+//
+// *Weak references* are not traced. Those that were copied, and those on dirty cards, are listed;
+// after everything reachable has moved, a target that was not is dead and becomes f. No other weak
+// reference can have a young target: a store of one would have marked its card.
+//
+// *Full collections* (full_gc.cc) begin with a minor one, so they see an empty nursery. They mark
+// with an explicit stack of bounded size; when it overflows, objects are dropped from it and found
+// again by walking the marked objects (Rescan). The image is not traced: a reference out of it can
+// only be on a card with kWritten, which is never cleared. Between mark and sweep, root sources
+// drop what only they know (cells, caches). Sweeping rebuilds the free lists in address order, so
+// the same program gets the same addresses, in every run.
+//
+// *Pacing.* A full collection comes when what is in use has doubled since the last one, at 32 MiB
+// at the earliest, and when the limit is reached. Passing the limit only sets a flag: the
+// interpreter throws at its next safepoint, and until then small allocations go on succeeding.
+// Requests of kLargeBytes and more are announced (Reserve) and can be refused at once.
+//
+// *Becoming incremental.* The only way to store into an object is Heap::Write, which has the holder
+// and the slot before the store: a deletion barrier (snapshot at the beginning) needs one more test
+// there and no change in any caller. New objects are born outside the nursery only in
+// AllocateOutside and Evacuate, the two places that would allocate marked.
+//
+// *Finding mistakes.* --gc-stress collects at random allocations (the seed replays them), goes on
+// *behind* the dead objects instead of over them, and fills them with 0xAB, which reads as a float
+// and never as a pointer. --verify-heap walks everything around each collection (heap_verifier.h).
 #include "gc/minor_gc.h"
 
 #include <algorithm>
