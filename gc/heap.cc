@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kZeroChunk = size_t{32} << 10;  // nursery memory is cleared this much ahead
 constexpr uint64_t kMinThreshold = uint64_t{32} << 20;
 constexpr size_t kMinNursery = size_t{64} << 10;
+// Kept ready in the large-object space, for objects that nobody announced with Reserve.
+constexpr size_t kLargeReserve = size_t{1} << 20;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
 
@@ -96,7 +98,7 @@ absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
             spaces.mark_stack.Init(std::max<size_t>(options.mark_stack_entries, 1));
   // Cells are at most an eighth larger than their objects, and every class may start a block.
   spaces.evacuation_blocks = (nursery + nursery / 8) / kBlockBytes + MatureSpace::kClasses + 1;
-  ok = ok && spaces.mature.EnsureFreeBlocks(spaces.evacuation_blocks);
+  ok = ok && heap->EnsureReserves();
   if (!ok) return absl::ResourceExhaustedError("not enough memory for the heap");
   spaces.promoted.reserve(nursery / kMinObjectBytes);
   spaces.threshold = std::min(kMinThreshold, spaces.limit);
@@ -249,7 +251,7 @@ void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
     nursery_top_ = nursery_end_ = nursery_begin_;
   }
   spaces_->nursery_start = nursery_top_;
-  if (!spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks)) {
+  if (!EnsureReserves()) {
     limit_exceeded_ = true;
     spaces_->threshold = 0;  // a full collection comes next
   }
@@ -298,13 +300,18 @@ void Heap::CollectFull() {
   if (options_.verify) VerifyOrDie("after a full collection");
 }
 
+// Room for what cannot fail: a minor collection in which everything survives, and a few large
+// objects.
+bool Heap::EnsureReserves() {
+  return spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks) &&
+         spaces_->large.EnsureRoom(kLargeReserve);
+}
+
 // Sets the next threshold: twice what is live, within the limit; near the limit a sixteenth of it
 // more, so that a full heap is not collected at every turn.
 void Heap::CheckLimits() {
   uint64_t live = used_bytes();
-  if (live > spaces_->limit || !spaces_->mature.EnsureFreeBlocks(spaces_->evacuation_blocks)) {
-    limit_exceeded_ = true;
-  }
+  if (live > spaces_->limit || !EnsureReserves()) limit_exceeded_ = true;
   uint64_t threshold = std::max(2 * live, kMinThreshold);
   if (threshold > spaces_->limit) {
     uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);

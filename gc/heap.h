@@ -25,22 +25,25 @@
 namespace weft::gc {
 
 // Address space, fixed so that an image needs no relocation.
-inline constexpr uint64_t kImageBase = 0x2000'0000'0000;   // objects of the image, mapped from its file
+inline constexpr uint64_t kImageBase =
+    0x2000'0000'0000;  // objects of the image, mapped from its file
 inline constexpr uint64_t kImageSpan = uint64_t{1} << 30;
-inline constexpr uint64_t kCellBase = kImageBase + kImageSpan;  // word cells, inline caches: not objects
+inline constexpr uint64_t kCellBase =
+    kImageBase + kImageSpan;  // word cells, inline caches: not objects
 inline constexpr uint64_t kCellSpan = uint64_t{1} << 30;
-inline constexpr uint64_t kHeapBase = kCellBase + kCellSpan;    // nursery, mature blocks, large objects
+inline constexpr uint64_t kHeapBase =
+    kCellBase + kCellSpan;  // nursery, mature blocks, large objects
 
 inline constexpr size_t kLargeBytes = 8192;  // from here on: large-object space, never moved
 
 struct HeapOptions {
-  size_t heap_limit_bytes = 0;         // 0: three quarters of the machine's memory
+  size_t heap_limit_bytes = 0;  // 0: three quarters of the machine's memory
   size_t nursery_bytes = 1 << 20;
   size_t mark_stack_entries = size_t{8} << 20;  // beyond, marking rescans the heap
-  bool verify = false;                 // --verify-heap: HeapVerifier around every collection
-  bool trace = false;                  // --trace-gc: one line per collection on stderr
-  uint32_t stress_rate = 0;            // --gc-stress: minor at 1 of RATE allocations (1: each),
-  uint64_t stress_seed = 0;            //   full at every 1000th of those, drawn from the seed
+  bool verify = false;       // --verify-heap: HeapVerifier around every collection
+  bool trace = false;        // --trace-gc: one line per collection on stderr
+  uint32_t stress_rate = 0;  // --gc-stress: minor at 1 of RATE allocations (1: each),
+  uint64_t stress_seed = 0;  //   full at every 1000th of those, drawn from the seed
 };
 
 struct HeapStatistics {
@@ -87,7 +90,8 @@ class Heap {
   // REQUIRES: bytes is a multiple of 8, 16 <= bytes < kLargeBytes.
   uint64_t TryAllocateNursery(size_t bytes) {
     uint64_t address = nursery_top_;
-    if (bytes > nursery_end_ - address) [[unlikely]] return 0;
+    if (bytes > nursery_end_ - address) [[unlikely]]
+      return 0;
     nursery_top_ = address + bytes;
     return address;
   }
@@ -122,7 +126,9 @@ class Heap {
   size_t SizeOf(const Object* object) const;
   void TraceObject(Object* object, SlotVisitor& visitor) const;
 
-  uint32_t NextIdentityHash() { return ++identity_counter_ == 0 ? ++identity_counter_ : identity_counter_; }
+  uint32_t NextIdentityHash() {
+    return ++identity_counter_ == 0 ? ++identity_counter_ : identity_counter_;
+  }
   const HeapStatistics& statistics() const { return statistics_; }
   size_t used_bytes() const;
   size_t limit_bytes() const;
@@ -149,6 +155,7 @@ class Heap {
   void FinishMinor(uint64_t start_ns, uint64_t promoted_before);
   void TraceCollection(const std::string& what, uint64_t ns) const;
   void CheckLimits();
+  bool EnsureReserves();
   void VerifyOrDie(const char* when) const;
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h
   std::unique_ptr<Spaces> spaces_;

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <string>
 
@@ -280,6 +281,52 @@ TEST_F(ImageTest, EverySingleFlippedBitIsNoticed) {
   }
   close(fd);
   ASSERT_TRUE(LoadImage(*heap, path_, "test id", true).ok());
+}
+
+// What a checksum cannot find: an image that was made wrong. The verifier has to stop at it, and
+// nothing may crash on the way.
+TEST_F(ImageTest, TheVerifierReadsForgedImagesWithoutCrashing) {
+  Save(60);
+  const std::string image = ReadFile(path_);
+  std::mt19937_64 random(5);
+  ImageHeader header;
+  std::memcpy(static_cast<void*>(&header), image.data(), sizeof(header));
+  int refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    std::string forged = image;
+    size_t span = header.root_offset - kPageBytes;
+    for (size_t k = 0; k <= i % 3u; ++k) {
+      size_t at = kPageBytes + random() % span / 8 * 8;
+      uint64_t word;
+      std::memcpy(&word, forged.data() + at, 8);
+      switch (random() % 4) {
+        case 0:
+          word = random();
+          break;
+        case 1:
+          word ^= uint64_t{1} << random() % 64;
+          break;
+        case 2:
+          word += 8;
+          break;
+        case 3:
+          std::memcpy(&word, image.data() + kPageBytes + random() % span / 8 * 8, 8);
+          break;
+      }
+      std::memcpy(forged.data() + at, &word, 8);
+    }
+    ImageChecksum sum;
+    sum.Add(forged.data() + kPageBytes, forged.size() - kPageBytes);
+    header.body_checksum = sum.Finish();
+    header.header_checksum = HeaderChecksum(header);
+    std::memcpy(forged.data(), &header, sizeof(header));
+    WriteFile(path_, forged);
+    auto heap = MakeHeap();
+    auto parts = LoadImage(*heap, path_, "test id", true);
+    ASSERT_TRUE(parts.ok()) << parts.status();
+    if (!heap->Verify().ok()) ++refused;
+  }
+  EXPECT_GT(refused, 500);
 }
 
 TEST_F(ImageTest, AnUnwritablePathIsAnError) {
