@@ -52,6 +52,10 @@ MathMethod FindMathMethod(Vm& vm, Word generic, uint32_t left, uint32_t right) W
 // (the default method when no other is left).
 Word NextMethod(Vm& vm, Word class_word, Word generic) WEFT_NO_ALLOC;
 
+// The method of the most specific class that contains all of `class_word`, without its own method
+// if `above`; the default method when there is none, or f.
+Word MethodForClass(Vm& vm, Word class_word, Word generic, bool above) WEFT_NO_ALLOC;
+
 // Checks the form of a GenericInfo array (sizes, types, method words); false if something is off.
 bool IsGenericInfo(Word info) WEFT_NO_ALLOC;
 
