@@ -364,6 +364,9 @@ void BootReader::ReadForm(const BootToken& token) {
              form == "parsing" || form == "deprecated" || form == "delimiter") {
     ReadFlag(form);
   } else {
+    // A word alone at top level runs when stage 2 loads the file again.
+    bool ambiguous = false;
+    if (pass_ != Pass::kDefine || LookupOrFalse(token, &ambiguous) != gc::kFalse) return;
     Error(token, absl::StrCat(form, " is not a form of stage-1 files"));
   }
 }
