@@ -204,10 +204,11 @@ bool CodeBuilder::ApplyFixups() {
 Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const gc::Root& owner,
                          const gc::Root& path) {
   if (!ApplyFixups()) return gc::kFalse;
-  for (uint32_t i = 0; i < 2 && i < words_.size(); ++i) {
+  // Every entry, those of local subroutines too, charges for its own paths.
+  for (size_t i = 0; i < words_.size(); i += InfoOf(DecodeOp(words_[i])).words()) {
     const Op op = DecodeOp(words_[i]);
     if ((op == Op::kEnter || op == Op::kDynEnter) && DecodeD(words_[i]) == 0) {
-      PatchD(i, ChargeOf(words_.data(), words_.size(), i));
+      PatchD(static_cast<uint32_t>(i), ChargeOf(words_.data(), words_.size(), i));
     }
   }
   gc::Heap& heap = vm_.heap();

@@ -23,6 +23,10 @@ class CompilerInterface {
   // { "expand" macro literals } to be answered (answers: array of { macro literals expansion }), or
   // an error { kind details... position } that the language turns into its error tuples.
   virtual Outcome CompileStatic(Vm& vm, Args args) WEFT_ALLOCATES = 0;
+
+  // (infer) ( quot answers -- effect/f report ): the stack effect, with the same requests and
+  // errors; makes no code.
+  virtual Outcome InferEffect(Vm& vm, Args args) WEFT_ALLOCATES = 0;
 };
 
 }  // namespace weft

@@ -1,0 +1,575 @@
+#include "compiler/infer.h"
+
+#include <algorithm>
+
+#include "gc/check.h"
+#include "vm/generic.h"
+
+namespace weft::compiler {
+namespace {
+
+// The rows of intrinsics.def by number; `swapped`: the opcode takes the operands the other way
+// round.
+struct Intrinsic {
+  absl::string_view word;
+  uint8_t inputs;
+  uint8_t outputs;
+  Op op;
+  bool swapped;
+};
+constexpr Intrinsic kIntrinsics[] = {
+#define INTRINSIC(vocabulary, word, inputs, outputs, opcode) \
+  {word, inputs, outputs, Op::k##opcode,                     \
+   (absl::string_view(word) == ">" || absl::string_view(word) == ">=")},
+#include "vm/intrinsics.def"
+#undef INTRINSIC
+};
+
+constexpr int64_t kClassInfoLayout = 5;
+
+}  // namespace
+
+bool Unit::Fail(const char* kind, Word word, Position position) {
+  if (stop != Stop::kNone) return false;
+  stop = Stop::kError;
+  error.kind = kind;
+  error.word = word;
+  error.position = position;
+  return false;
+}
+
+Word LayoutOfClass(Word class_word) {
+  if (!IsType(class_word, TypeId::kWordObject)) return gc::kFalse;
+  const Word info = As<WordObject>(class_word)->class_info;
+  if (!IsType(info, TypeId::kArray) || As<Array>(info)->size() <= kClassInfoLayout) {
+    return gc::kFalse;
+  }
+  const Word layout = As<Array>(info)->elements[kClassInfoLayout];
+  return IsType(layout, TypeId::kLayout) ? layout : gc::kFalse;
+}
+
+const Layout* SpecialLayout(const Vm& vm, Special special) {
+  const Word layout = vm.special(special);
+  return IsType(layout, TypeId::kLayout) ? As<Layout>(layout) : nullptr;
+}
+
+Builder::Builder(Unit& unit, Procedure& procedure, int register_inputs, bool infer_only)
+    : unit_(unit), procedure_(procedure), infer_only_(infer_only) {
+  procedure_.register_count = register_inputs;
+  StartBlock(NewBlock());
+  Emit(InstKind::kEnter, Op::kEnter);
+}
+
+bool Builder::Run(Word quotation, ScopeId scope, int expected_outputs) {
+  expected_outputs_ = expected_outputs;
+  s_.low = static_cast<int>(s_.data.size());
+  procedure_.blocks[0].insts[0].snapshot = TakeSnapshot();
+  if (!RunQuotation(quotation, scope, infer_only_ ? kNotTail : 0)) return false;
+  if (s_.end == End::kOpen && !infer_only_) EmitReturn();
+  return true;
+}
+
+// --- stacks --------------------------------------------------------------------------------------
+
+void Builder::Touch(int count) {
+  s_.low = std::min(s_.low, static_cast<int>(s_.data.size()) - count);
+}
+
+bool Builder::Need(int count, Word word) {
+  if (static_cast<size_t>(count) > s_.data.size()) return Fail("stack-underflow", word);
+  Touch(count);
+  return true;
+}
+
+ValueId Builder::Pop() {
+  Touch(1);
+  const ValueId id = s_.data.back();
+  s_.data.pop_back();
+  return id;
+}
+
+// --- instructions --------------------------------------------------------------------------------
+
+Inst& Builder::Emit(InstKind kind, Op op) {
+  std::vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(s_.block)].insts;
+  insts.emplace_back();
+  Inst& inst = insts.back();
+  inst.kind = kind;
+  inst.op = op;
+  inst.position = position_;
+  return inst;
+}
+
+int Builder::NewBlock() {
+  procedure_.blocks.emplace_back();
+  procedure_.blocks.back().handler = handler_;
+  return static_cast<int>(procedure_.blocks.size() - 1);
+}
+
+void Builder::StartBlock(int block) {
+  s_.block = block;
+  procedure_.order.push_back(block);
+}
+
+VReg Builder::NewRegister() { return procedure_.register_count++; }
+
+int Builder::TakeSnapshot(bool keep_all) {
+  Snapshot snapshot;
+  snapshot.data = s_.data;
+  snapshot.retained.reserve(s_.retained.size());
+  for (const Retained& item : s_.retained) snapshot.retained.push_back(item.value);
+  snapshot.keep_all = keep_all;
+  procedure_.snapshots.push_back(std::move(snapshot));
+  return static_cast<int>(procedure_.snapshots.size() - 1);
+}
+
+void Builder::EmitJump(int target) { Emit(InstKind::kJump, Op::kJump).targets.push_back(target); }
+
+Operand Builder::OperandOf(ValueId id) {
+  const Value value = At(id);
+  if (value.is_reg()) return Operand::Reg(value.reg);
+  if (value.is_literal()) return Operand::Constant(value.literal);
+  const Layout* layout = SpecialLayout(
+      unit_.vm, value.kind == Value::kCurried ? Special::kCurriedLayout : Special::kComposedLayout);
+  const Operand first = OperandOf(value.first);
+  const Operand second = OperandOf(value.second);
+  Inst& inst = Emit(InstKind::kCall, Op::kNewTuple);
+  inst.literal = Word::Pointer(layout);
+  inst.srcs = {first, second};
+  const VReg made = NewRegister();
+  inst.dsts.push_back(made);
+  inst.snapshot = TakeSnapshot();
+  const ValueId result = unit_.Register(made);
+  std::replace(s_.data.begin(), s_.data.end(), id, result);
+  for (Retained& item : s_.retained) {
+    if (item.value == id) item.value = result;
+  }
+  return Operand::Reg(made);
+}
+
+Inst& Builder::EmitCall(Op op, int inputs, int outputs, Word literal, int imm, bool keep_all) {
+  absl::InlinedVector<Operand, 3> operands;
+  for (int i = inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));
+  for (int i = 0; i < inputs; ++i) Pop();
+  const int snapshot = TakeSnapshot(keep_all);
+  Inst& inst = Emit(InstKind::kCall, op);
+  inst.srcs = std::move(operands);
+  inst.snapshot = snapshot;
+  inst.literal = literal;
+  inst.imm = imm;
+  for (int i = 0; i < outputs; ++i) {
+    const VReg reg = NewRegister();
+    inst.dsts.push_back(reg);
+    Push(unit_.Register(reg));
+  }
+  return inst;
+}
+
+void Builder::EmitReturn() {
+  if (static_cast<int>(s_.data.size()) != expected_outputs_) wrong_outputs_ = true;
+  absl::InlinedVector<Operand, 3> operands;
+  // OperandOf may replace items, so each is looked up again.
+  for (size_t i = 0; i < s_.data.size(); ++i) operands.push_back(OperandOf(s_.data[i]));
+  Inst& inst = Emit(InstKind::kReturn, Op::kReturn);
+  inst.srcs = std::move(operands);
+  s_.end = End::kReturned;
+}
+
+// --- quotations
+// ------------------------------------------------------------------------------------
+
+bool Builder::RestIsDropLocals(const Array* array, int64_t from) const {
+  // Dropping locals costs nothing, so a call before it is still the last thing to do.
+  for (int64_t i = from; i < array->size(); i += 2) {
+    if (!array->elements[i].IsFixnum() || i + 1 >= array->size()) return false;
+    const Word word = array->elements[i + 1];
+    if (!IsType(word, TypeId::kWordObject)) return false;
+    const int64_t row = (As<WordObject>(word)->flags.AsFixnum() & kFlagPrimitiveMask) - 1;
+    if (row < 0 || kPrimitives[row].kind != PrimitiveKind::kBody ||
+        kPrimitives[row].body != Op::kDynDropLocals) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
+  if (unit_.depth >= Unit::kMaxDepth) {
+    // Quotations that call themselves (dup call) nest without end; others are merely deep.
+    constexpr int64_t kManyTimes = 20;
+    const bool recurs =
+        std::count(unit_.active.begin(), unit_.active.end(), quotation) >= kManyTimes;
+    return Fail(recurs ? "recursive-quotation" : "too-big", quotation);
+  }
+  const Quotation* object = As<Quotation>(quotation);
+  if (!IsType(object->array, TypeId::kArray)) return true;
+  const Array* array = As<Array>(object->array);
+  const ByteArray* positions = nullptr;
+  if (IsType(object->source, TypeId::kArray) && As<Array>(object->source)->size() == 2) {
+    const Array* source = As<Array>(object->source);
+    const bool same_file = source->elements[0] == unit_.path;
+    if (same_file && IsType(source->elements[1], TypeId::kByteArray)) {
+      positions = As<ByteArray>(source->elements[1]);
+    }
+  }
+
+  ++unit_.depth;
+  unit_.active.push_back(quotation);
+  const ScopeId outer_scope = scope_;
+  const Position outer_position = position_;
+  const int outer_level = level_;
+  scope_ = scope;
+  bool ok = true;
+  for (int64_t i = 0; i < array->size() && s_.end == End::kOpen; ++i) {
+    if (positions != nullptr && (i + 1) * 8 <= positions->size()) {
+      const uint8_t* at = positions->bytes + i * 8;
+      position_.line = static_cast<uint32_t>(at[0] | at[1] << 8 | at[2] << 16 | at[3] << 24);
+      position_.column = static_cast<uint32_t>(at[4] | at[5] << 8 | at[6] << 16 | at[7] << 24);
+    }
+    if (++unit_.steps > Unit::kMaxSteps ||
+        procedure_.register_count > static_cast<int>(Unit::kMaxRegisters)) {
+      ok = Fail("too-big", quotation);
+      break;
+    }
+    const bool last = i + 1 == array->size() || RestIsDropLocals(array, i + 1);
+    if (!RunElement(array->elements[i], last ? tail : kNotTail)) {
+      ok = false;
+      break;
+    }
+  }
+  scope_ = outer_scope;
+  position_ = outer_position;
+  level_ = outer_level;
+  unit_.active.pop_back();
+  --unit_.depth;
+  return ok;
+}
+
+bool Builder::RunElement(Word element, int tail) {
+  if (element.IsPointer()) {
+    if (IsType(element, TypeId::kWordObject)) return ApplyWord(element, tail);
+    if (IsType(element, TypeId::kWrapper)) element = As<Wrapper>(element)->wrapped;
+  }
+  Push(unit_.Literal(element, scope_));
+  return true;
+}
+
+bool Builder::IsCallable(ValueId id) const {
+  const Value& value = At(id);
+  if (value.is_virtual()) return true;
+  if (!value.is_literal() || !value.literal.IsPointer()) return false;
+  if (IsType(value.literal, TypeId::kQuotation)) return true;
+  const uint32_t shape = gc::ObjectAt(value.literal)->shape();
+  for (const Special special : {Special::kCurriedLayout, Special::kComposedLayout}) {
+    const Layout* layout = SpecialLayout(unit_.vm, special);
+    if (layout != nullptr && shape == static_cast<uint32_t>(layout->shape.AsFixnum())) return true;
+  }
+  return false;
+}
+
+bool Builder::RunCallable(ValueId callable, int tail, Word who) {
+  // Chains of composed callables are followed iteratively along their second part.
+  while (true) {
+    if (unit_.depth >= Unit::kMaxDepth) return Fail("too-big", who);
+    Value value = At(callable);
+    if (value.is_literal() && IsCallable(callable) && !IsType(value.literal, TypeId::kQuotation)) {
+      // A literal curried or composed tuple: take it apart.
+      const Object* tuple = gc::ObjectAt(value.literal);
+      const Layout* curried = SpecialLayout(unit_.vm, Special::kCurriedLayout);
+      const bool is_curried =
+          curried != nullptr && tuple->shape() == static_cast<uint32_t>(curried->shape.AsFixnum());
+      const ValueId first = unit_.Literal(*tuple->field(0), value.scope);
+      const ValueId second = unit_.Literal(*tuple->field(1), value.scope);
+      callable = unit_.Virtual(is_curried ? Value::kCurried : Value::kComposed, first, second);
+      value = At(callable);
+    }
+    switch (value.kind) {
+      case Value::kLiteral:
+        if (!IsType(value.literal, TypeId::kQuotation)) return Fail("literal-expected", who);
+        return RunQuotation(value.literal, value.scope, tail);
+      case Value::kReg:
+        return Fail("literal-expected", who);
+      case Value::kCurried:
+        Push(value.first);
+        callable = value.second;
+        break;
+      case Value::kComposed: {
+        ++unit_.depth;
+        const bool ok = RunCallable(value.first, kNotTail, who);
+        --unit_.depth;
+        if (!ok) return false;
+        if (s_.end != End::kOpen) return true;
+        callable = value.second;
+        break;
+      }
+    }
+  }
+}
+
+// --- words
+// -----------------------------------------------------------------------------------------
+
+bool Builder::ApplyWord(Word word, int tail) {
+  const WordObject* object = As<WordObject>(word);
+  const int64_t flags = object->flags.AsFixnum();
+  const int intrinsic = static_cast<int>(flags >> kFlagIntrinsicShift & 0xFFF) - 1;
+  if (intrinsic >= 0 && intrinsic < static_cast<int>(std::size(kIntrinsics))) {
+    bool done = false;
+    if (!ApplyIntrinsic(word, intrinsic, tail, &done)) return false;
+    if (done) return true;
+  }
+  const int64_t row = (flags & kFlagPrimitiveMask) - 1;
+  if (row >= 0 && row < static_cast<int64_t>(kPrimitiveCount)) {
+    const Primitive& primitive = kPrimitives[row];
+    switch (primitive.kind) {
+      case PrimitiveKind::kShuffle:
+        if (!Need(primitive.counts.inputs, word)) return false;
+        return ApplyShuffle(primitive.counts);
+      case PrimitiveKind::kBody:
+        return ApplyBody(word, primitive.body, primitive.counts, tail);
+      case PrimitiveKind::kFunction:
+        if (!Need(primitive.counts.inputs, word)) return false;
+        EmitCall(Op::kCallPrimitive, primitive.counts.inputs, primitive.counts.outputs, word,
+                 static_cast<int>(row), primitive.Has(kPrimNeedsMap));
+        unit_.DependOn(word, Dependency::kEffect);
+        if (primitive.counts.terminates) {
+          Emit(InstKind::kStop, Op::kNop);
+          s_.end = End::kTerminated;
+        }
+        return true;
+    }
+  }
+  if ((flags & kFlagSymbol) != 0) {
+    unit_.DependOn(word, Dependency::kDefinition);
+    Push(unit_.Literal(word, scope_));
+    return true;
+  }
+  if ((flags & kFlagMacro) != 0) return ApplyMacro(word, tail);
+  if ((flags & kFlagInline) != 0 && IsType(object->def, TypeId::kQuotation) &&
+      !object->generic_info.IsPointer()) {
+    unit_.DependOn(word, Dependency::kDefinition);
+    if ((flags & kFlagRecursive) != 0) return ApplyInlineRecursive(word, tail);
+    return ApplyInline(word, tail);
+  }
+  return ApplyByEffect(word, tail);
+}
+
+bool Builder::ApplyShuffle(const EffectCounts& counts) {
+  const size_t base = s_.data.size() - counts.inputs;
+  ValueId inputs[EffectCounts::kMaxShuffle];
+  std::copy(s_.data.begin() + static_cast<int64_t>(base), s_.data.end(), inputs);
+  s_.data.resize(base);
+  for (int i = 0; i < counts.outputs; ++i) Push(inputs[counts.shuffle[i]]);
+  return true;
+}
+
+bool Builder::ApplyByEffect(Word word, int tail) {
+  const WordObject* object = As<WordObject>(word);
+  EffectCount effect;
+  if (!ReadEffect(unit_.vm, object->effect, &effect)) return Fail("missing-effect", word);
+  if (!Need(effect.inputs, word)) return false;
+  unit_.DependOn(word, Dependency::kEffect);
+
+  Op call = Op::kCall;
+  Op tail_call = Op::kTailCall;
+  if (IsType(object->generic_info, TypeId::kArray) &&
+      As<Array>(object->generic_info)->elements[kGenericKind] ==
+          Word::Fixnum(static_cast<int64_t>(GenericKind::kSingle))) {
+    call = Op::kCallGeneric;
+    tail_call = Op::kTailCallGeneric;
+  }
+  // A word that never returns is called, so that a trace shows who called it.
+  const bool in_tail = tail == 0 && handler_ < 0 && !infer_only_ && !effect.terminated &&
+                       static_cast<int>(s_.data.size()) == effect.inputs &&
+                       effect.outputs == expected_outputs_;
+  if (in_tail) {
+    EmitCall(tail_call, effect.inputs, effect.outputs, word, 0);
+    Inst& inst = procedure_.blocks[static_cast<size_t>(s_.block)].insts.back();
+    inst.kind = InstKind::kTailCall;
+    inst.dsts.clear();
+    s_.end = End::kReturned;
+    return true;
+  }
+  EmitCall(call, effect.inputs, effect.outputs, word, 0);
+  if (effect.terminated) {
+    Emit(InstKind::kStop, Op::kNop);
+    s_.end = End::kTerminated;
+  }
+  return true;
+}
+
+bool Builder::ApplyMacro(Word word, int tail) {
+  EffectCount effect;
+  if (!ReadEffect(unit_.vm, As<WordObject>(word)->effect, &effect)) {
+    return Fail("missing-effect", word);
+  }
+  return Expand(word, effect.inputs, tail);
+}
+
+bool Builder::Expand(Word word, int literal_count, int tail) {
+  if (!Need(literal_count, word)) return false;
+  std::vector<Word> literals;
+  for (int i = literal_count - 1; i >= 0; --i) {
+    const Value& value = At(Peek(i));
+    if (!value.is_literal()) return Fail("unknown-macro-input", word);
+    literals.push_back(value.literal);
+  }
+  unit_.DependOn(word, Dependency::kDefinition);
+  // Answers are triples { macro literals expansion }.
+  if (IsType(unit_.answers, TypeId::kArray)) {
+    const Array* answers = As<Array>(unit_.answers);
+    for (int64_t i = 0; i < answers->size(); ++i) {
+      const Word entry = answers->elements[i];
+      if (!IsType(entry, TypeId::kArray) || As<Array>(entry)->size() != 3) continue;
+      const Array* answer = As<Array>(entry);
+      if (answer->elements[0] != word || !IsType(answer->elements[1], TypeId::kArray)) continue;
+      const Array* known = As<Array>(answer->elements[1]);
+      if (known->size() != literal_count ||
+          !std::equal(literals.begin(), literals.end(), known->elements)) {
+        continue;
+      }
+      for (int j = 0; j < literal_count; ++j) Pop();
+      const ValueId expansion = unit_.Literal(answer->elements[2], scope_);
+      return RunCallable(expansion, tail, word);
+    }
+  }
+  unit_.stop = Stop::kRequest;
+  unit_.request_macro = word;
+  unit_.request_literals = std::move(literals);
+  return false;
+}
+
+// --- intrinsics
+// --------------------------------------------------------------------------------------
+
+namespace {
+
+// The result for literal operands, if it is certain and immediate.
+bool Fold(Op op, const Word* x, Word* result) {
+  if (op == Op::kNot) {
+    *result = Word::Bool(x[0].IsFalse());
+    return true;
+  }
+  if (op == Op::kEq) {
+    // Distinct literal objects are distinct; of equal bits they are the same.
+    *result = Word::Bool(x[0] == x[1]);
+    return true;
+  }
+  if (!x[0].IsFixnum() || !x[1].IsFixnum()) return false;
+  const int64_t a = x[0].AsFixnum();
+  const int64_t b = x[1].AsFixnum();
+  int64_t value = 0;
+  switch (op) {
+    case Op::kAdd:
+      value = a + b;
+      break;
+    case Op::kSub:
+      value = a - b;
+      break;
+    case Op::kMul:
+      if (__builtin_mul_overflow(a, b, &value)) return false;
+      break;
+    case Op::kBitAnd:
+      value = a & b;
+      break;
+    case Op::kBitOr:
+      value = a | b;
+      break;
+    case Op::kBitXor:
+      value = a ^ b;
+      break;
+    case Op::kLess:
+      *result = Word::Bool(a < b);
+      return true;
+    case Op::kLessEq:
+      *result = Word::Bool(a <= b);
+      return true;
+    case Op::kNumEq:
+      *result = Word::Bool(a == b);
+      return true;
+    default:
+      return false;
+  }
+  if (!Word::FitsFixnum(value)) return false;
+  *result = Word::Fixnum(value);
+  return true;
+}
+
+}  // namespace
+
+bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
+  const Intrinsic& intrinsic = kIntrinsics[row];
+  const OpInfo& info = InfoOf(intrinsic.op);
+  *done = false;
+  if (intrinsic.op == Op::kNewTuple) return ApplyBoa(word, tail, done);
+  if (!Need(intrinsic.inputs, word)) return false;
+  if (info.Has(kOpCalls)) {
+    // Its inline cache needs a generic word.
+    if (!IsType(As<WordObject>(word)->generic_info, TypeId::kArray)) return true;
+    EmitCall(intrinsic.op, intrinsic.inputs, intrinsic.outputs, word, 0);
+    unit_.DependOn(word, Dependency::kEffect);
+    *done = true;
+    return true;
+  }
+  *done = true;
+  unit_.DependOn(word, Dependency::kEffect);
+  if (intrinsic.inputs <= 2) {
+    Word literals[2] = {gc::kFalse, gc::kFalse};
+    bool known = true;
+    for (int i = 0; i < intrinsic.inputs; ++i) {
+      const Value& value = At(Peek(intrinsic.inputs - 1 - i));
+      known = known && (value.is_literal() || (value.is_virtual() && intrinsic.op == Op::kNot));
+      literals[i] = value.is_literal() ? value.literal : gc::kTrue;
+    }
+    Word result = gc::kFalse;
+    if (known && intrinsic.swapped) std::swap(literals[0], literals[1]);
+    if (known && Fold(intrinsic.op, literals, &result)) {
+      for (int i = 0; i < intrinsic.inputs; ++i) Pop();
+      Push(unit_.Literal(result));
+      return true;
+    }
+  }
+  absl::InlinedVector<Operand, 3> operands;
+  for (int i = intrinsic.inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));
+  for (int i = 0; i < intrinsic.inputs; ++i) Pop();
+  if (intrinsic.swapped) std::swap(operands[0], operands[1]);
+  const int snapshot = info.NeedsMap() || info.Has(kOpThrows) ? TakeSnapshot() : -1;
+  Inst& inst = Emit(InstKind::kCompute, intrinsic.op);
+  inst.srcs = std::move(operands);
+  inst.snapshot = snapshot;
+  for (int i = 0; i < intrinsic.outputs; ++i) {
+    const VReg reg = NewRegister();
+    inst.dsts.push_back(reg);
+    Push(unit_.Register(reg));
+  }
+  return true;
+}
+
+bool Builder::ApplyBoa(Word word, int tail, bool* done) {
+  *done = true;
+  if (!Need(1, word)) return false;
+  const Value top = At(Peek(0));
+  if (!top.is_literal()) return Fail("literal-expected", word);
+  const Word layout = LayoutOfClass(top.literal);
+  if (!layout.IsPointer()) return Expand(word, 1, tail);
+  const Layout* object = As<Layout>(layout);
+  unit_.DependOn(top.literal, Dependency::kClass);
+  // Layouts whose slots have declared classes need checks that the language writes.
+  if (object->spare.IsTrue() && object->spare != Word::Fixnum(0)) return Expand(word, 1, tail);
+  const int slots = static_cast<int>(object->slot_count.AsFixnum());
+  if (!Need(slots + 1, word)) return false;
+  Pop();
+  const bool is_curried = object == SpecialLayout(unit_.vm, Special::kCurriedLayout);
+  const bool is_composed = object == SpecialLayout(unit_.vm, Special::kComposedLayout);
+  if (slots == 2 && ((is_curried && IsCallable(Peek(0))) ||
+                     (is_composed && (IsCallable(Peek(0)) || IsCallable(Peek(1)))))) {
+    const ValueId second = Pop();
+    const ValueId first = Pop();
+    Push(unit_.Virtual(is_curried ? Value::kCurried : Value::kComposed, first, second));
+    return true;
+  }
+  EmitCall(Op::kNewTuple, slots, 1, layout, 0);
+  return true;
+}
+
+}  // namespace weft::compiler

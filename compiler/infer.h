@@ -1,0 +1,148 @@
+// Follows a quotation over abstract stacks and builds the instructions of one procedure: stack
+// effect inference and code generation are the same walk.
+//
+// Tail levels. Level 0 is the procedure, each loop that is open adds one. A position has tail level
+// T if nothing is left to do in all levels >= T: at T == 0 it is in tail position of the procedure,
+// at T <= k a call of loop k's word may jump back to its header. kNotTail: something is left.
+//
+// The data stack starts with the inputs. In `infer` mode it starts with more items than can be
+// needed, and `low` tells how far down the code really reached.
+#ifndef WEFT_COMPILER_INFER_H_
+#define WEFT_COMPILER_INFER_H_
+
+#include <climits>
+#include <vector>
+
+#include "compiler/unit.h"
+#include "vm/primitives.h"
+
+namespace weft::compiler {
+
+inline constexpr int kNotTail = INT_MAX;
+
+struct Retained {
+  ValueId value;
+  bool is_local;  // load-local; else held by dip
+};
+
+// How the path that leads to this state ended.
+enum class End : uint8_t {
+  kOpen,        // it goes on
+  kReturned,    // has left the procedure; its stack still counts for the balance
+  kLooped,      // jumped back to a loop header
+  kTerminated,  // called a word that never returns
+};
+
+struct State {
+  std::vector<ValueId> data;
+  std::vector<Retained> retained;
+  int block = 0;
+  int low = 0;  // the least height the data stack was read down to
+  End end = End::kOpen;
+};
+
+class Builder {
+ public:
+  // `register_inputs`: how many registers are inputs.
+  Builder(Unit& unit, Procedure& procedure, int register_inputs, bool infer_only);
+
+  // The stacks at the entry, set before Run.
+  State& state() { return s_; }
+  // Follows the quotation to its end and returns from the procedure (unless infer_only).
+  // False: unit.stop says why.
+  bool Run(Word quotation, ScopeId scope, int expected_outputs) WEFT_NO_ALLOC;
+
+  // Whether the procedure ran to an end with a number of results other than expected.
+  bool wrong_outputs() const { return wrong_outputs_; }
+
+ private:
+  friend class SpecialForms;
+  struct Undo;
+
+  // infer.cc: elements, calls, operands
+  bool RunQuotation(Word quotation, ScopeId scope, int tail) WEFT_NO_ALLOC;
+  bool RunElement(Word element, int tail) WEFT_NO_ALLOC;
+  bool RunCallable(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;
+  bool ApplyWord(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyShuffle(const EffectCounts& counts) WEFT_NO_ALLOC;
+  bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;
+  bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+  bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
+  bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
+  bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
+
+  // special_forms.cc
+  bool ApplyBody(Word word, Op body, const EffectCounts& counts, int tail) WEFT_NO_ALLOC;
+  bool ApplyIf(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyDip(Word word) WEFT_NO_ALLOC;
+  bool ApplyExecute(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyLocals(Op op, Word word) WEFT_NO_ALLOC;
+  bool ApplyRecover(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyDispatch(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyCallEffect(Word word) WEFT_NO_ALLOC;
+  // Follows one branch from a copy of the stacks, in a block of its own (block < 0: goes on in the
+  // current one).
+  bool RunBranch(const State& start, int block, ValueId callable, int tail, Word who,
+                 State* end) WEFT_NO_ALLOC;
+  // Continues where the branches meet. `start`: the state they were entered with; `taken` >= 0: the
+  // only one that can run.
+  bool Merge(const State& start, std::vector<State>& ends, int taken, Word word) WEFT_NO_ALLOC;
+  bool Unbalanced(const State& start, const std::vector<State>& ends, Word word);
+
+  // inline.cc
+  bool ApplyInline(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyInlineRecursive(Word word, int tail) WEFT_NO_ALLOC;
+  bool ApplyLoop(Word word, int tail, bool* restart) WEFT_NO_ALLOC;
+  bool ApplySubroutine(Word word) WEFT_NO_ALLOC;
+  bool CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>& statics) WEFT_NO_ALLOC;
+  bool JumpToHeader(int frame_id) WEFT_NO_ALLOC;
+  ValueId HeaderValue(ValueId id, bool forced, std::vector<VReg>* phis,
+                      std::vector<Operand>* entries) WEFT_NO_ALLOC;
+  bool MatchHeader(ValueId header, ValueId now, std::vector<VReg>* phis,
+                   std::vector<Operand>* operands) WEFT_NO_ALLOC;
+  ValueId CloneInto(Builder& inner, ValueId id, std::vector<Operand>* captures) WEFT_NO_ALLOC;
+  bool CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>* captures) WEFT_NO_ALLOC;
+  int FindFrame(Word word, bool* plain_inline) const WEFT_NO_ALLOC;
+
+  // Stacks.
+  bool Need(int count, Word word);
+  void Push(ValueId id) { s_.data.push_back(id); }
+  ValueId Pop();
+  ValueId Peek(int from_top) const {
+    return s_.data[s_.data.size() - 1 - static_cast<size_t>(from_top)];
+  }
+  void Touch(int count);
+  const Value& At(ValueId id) const { return unit_.values[static_cast<size_t>(id)]; }
+
+  // Instructions.
+  Inst& Emit(InstKind kind, Op op);
+  int NewBlock();
+  void StartBlock(int block);
+  VReg NewRegister();
+  int TakeSnapshot(bool keep_all = false);
+  // The value as an operand; makes the object of a virtual one (everywhere on the stacks).
+  Operand OperandOf(ValueId id) WEFT_NO_ALLOC;
+  // Takes the top `inputs` items as operands, calls, pushes `outputs` results.
+  Inst& EmitCall(Op op, int inputs, int outputs, Word literal, int imm,
+                 bool keep_all = false) WEFT_NO_ALLOC;
+  void EmitReturn() WEFT_NO_ALLOC;
+  void EmitJump(int target);
+  bool Fail(const char* kind, Word word) { return unit_.Fail(kind, word, position_); }
+
+  Unit& unit_;
+  Procedure& procedure_;
+  const bool infer_only_;
+  State s_;
+  ScopeId scope_ = kNoScope;
+  Position position_;
+  int level_ = 0;
+  int handler_ = -1;  // innermost handler block of what is being built
+  int expected_outputs_ = -1;
+  bool wrong_outputs_ = false;
+};
+
+}  // namespace weft::compiler
+
+#endif  // WEFT_COMPILER_INFER_H_

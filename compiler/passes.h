@@ -1,0 +1,67 @@
+// The passes between building and emitting, in order. All work on one procedure and run in linear
+// time but for the fixpoints, which are bounded.
+#ifndef WEFT_COMPILER_PASSES_H_
+#define WEFT_COMPILER_PASSES_H_
+
+#include <vector>
+
+#include "compiler/unit.h"
+
+namespace weft::compiler {
+
+// What became of registers that were found to be copies: registers or constants.
+class Replacements {
+ public:
+  explicit Replacements(int registers) : map_(static_cast<size_t>(registers)) {
+    for (size_t i = 0; i < map_.size(); ++i) map_[i] = Operand::Reg(static_cast<VReg>(i));
+  }
+  Operand Resolve(Operand operand) const {
+    while (operand.is_reg() && static_cast<size_t>(operand.reg) < map_.size() &&
+           map_[static_cast<size_t>(operand.reg)] != operand) {
+      operand = map_[static_cast<size_t>(operand.reg)];
+    }
+    return operand;
+  }
+  void Replace(VReg reg, Operand by) { map_[static_cast<size_t>(reg)] = by; }
+
+ private:
+  std::vector<Operand> map_;
+};
+
+// Drops what cannot run, copies and constants through joins, folds branches, picks immediate and
+// fused forms, removes what nobody reads. Afterwards kCompute, kBranch and kTable have register
+// operands only.
+Replacements Simplify(const Unit& unit, Procedure& procedure);
+
+// The registers a value of a snapshot consists of.
+void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,
+                      std::vector<VReg>* registers);
+
+// One register's life: half-open ranges of program points, ascending. The instruction with number
+// n in layout order reads at 2n and writes at 2n + 1.
+struct LiveRange {
+  std::vector<std::pair<int, int>> pieces;
+  bool empty() const { return pieces.empty(); }
+  bool Overlaps(const LiveRange& other) const;
+  bool Covers(int point) const;
+};
+
+struct Liveness {
+  std::vector<LiveRange> ranges;  // by register
+  std::vector<int> block_first;   // number of the first instruction, by position in order
+};
+Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
+                         const Procedure& procedure);
+
+// Where everything is in the window.
+struct SlotAssignment {
+  std::vector<int> slots;         // by register; -1: never live
+  std::vector<int> call_windows;  // by instruction number: A of a kCall, else -1
+  int frame_size = 0;             // slots below this may be used; the next one is scratch
+};
+// False if the window would be too large.
+bool AssignSlots(const Procedure& procedure, const Liveness& liveness, SlotAssignment* result);
+
+}  // namespace weft::compiler
+
+#endif  // WEFT_COMPILER_PASSES_H_

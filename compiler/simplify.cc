@@ -1,0 +1,363 @@
+#include <algorithm>
+
+#include "compiler/passes.h"
+#include "gc/check.h"
+
+namespace weft::compiler {
+namespace {
+
+bool FitsImm8(Operand operand) {
+  if (!operand.is_constant() || !operand.constant.IsFixnum()) return false;
+  const int64_t n = operand.constant.AsFixnum();
+  return n >= -128 && n <= 127;
+}
+int Imm(Operand operand) { return static_cast<int>(operand.constant.AsFixnum()); }
+
+class Simplifier {
+ public:
+  Simplifier(const Unit& unit, Procedure& procedure)
+      : unit_(unit), procedure_(procedure), replacements_(procedure.register_count) {}
+
+  Replacements Run() {
+    DropUnreachable();
+    for (int round = 0; round < 8; ++round) {
+      const bool copies = PropagateCopies();
+      const bool folded = FoldBranches();
+      if (folded) DropUnreachable();
+      if (!copies && !folded) break;
+    }
+    Fuse();
+    RemoveUnused();
+    Legalise();
+    return std::move(replacements_);
+  }
+
+ private:
+  Block& BlockAt(int block) { return procedure_.blocks[static_cast<size_t>(block)]; }
+
+  void DropUnreachable() {
+    std::vector<bool> seen(procedure_.blocks.size());
+    std::vector<int> work = {procedure_.order[0]};
+    seen[static_cast<size_t>(work[0])] = true;
+    while (!work.empty()) {
+      const int block = work.back();
+      work.pop_back();
+      for (const Inst& inst : BlockAt(block).insts) {
+        for (const int target : inst.targets) {
+          if (seen[static_cast<size_t>(target)]) continue;
+          seen[static_cast<size_t>(target)] = true;
+          work.push_back(target);
+        }
+      }
+    }
+    std::erase_if(procedure_.order, [&](int block) { return !seen[static_cast<size_t>(block)]; });
+    for (size_t i = 0; i < procedure_.blocks.size(); ++i) {
+      if (!seen[i]) procedure_.blocks[i].insts.clear();
+    }
+  }
+
+  // A register that is moved to from one source only (besides itself) is that source.
+  bool PropagateCopies() {
+    bool any = false;
+    for (bool changed = true; changed;) {
+      changed = false;
+      struct Seen {
+        bool several = false;
+        bool has_source = false;
+        Operand source;
+      };
+      std::vector<Seen> seen(static_cast<size_t>(procedure_.register_count));
+      for (const int block : procedure_.order) {
+        for (const Inst& inst : BlockAt(block).insts) {
+          if (inst.kind != InstKind::kMoves) continue;
+          for (size_t i = 0; i < inst.dsts.size(); ++i) {
+            const Operand source = replacements_.Resolve(inst.srcs[i]);
+            if (source == Operand::Reg(inst.dsts[i])) continue;
+            Seen& entry = seen[static_cast<size_t>(inst.dsts[i])];
+            if (!entry.has_source) {
+              entry.has_source = true;
+              entry.source = source;
+            } else if (entry.source != source) {
+              entry.several = true;
+            }
+          }
+        }
+      }
+      for (size_t reg = 0; reg < seen.size(); ++reg) {
+        if (!seen[reg].has_source || seen[reg].several) continue;
+        // Sources may have been replaced in this very round.
+        const Operand source = replacements_.Resolve(seen[reg].source);
+        if (source == Operand::Reg(static_cast<VReg>(reg))) continue;
+        replacements_.Replace(static_cast<VReg>(reg), source);
+        changed = true;
+        any = true;
+      }
+      for (const int block : procedure_.order) {
+        for (Inst& inst : BlockAt(block).insts) {
+          for (Operand& operand : inst.srcs) operand = replacements_.Resolve(operand);
+          if (inst.kind != InstKind::kMoves) continue;
+          size_t kept = 0;
+          for (size_t i = 0; i < inst.dsts.size(); ++i) {
+            const Operand dst = Operand::Reg(inst.dsts[i]);
+            if (replacements_.Resolve(dst) != dst || inst.srcs[i] == dst) continue;
+            inst.dsts[kept] = inst.dsts[i];
+            inst.srcs[kept] = inst.srcs[i];
+            ++kept;
+          }
+          inst.dsts.resize(kept);
+          inst.srcs.resize(kept);
+        }
+      }
+    }
+    return any;
+  }
+
+  bool FoldBranches() {
+    bool any = false;
+    for (const int block : procedure_.order) {
+      std::vector<Inst>& insts = BlockAt(block).insts;
+      if (insts.empty()) continue;
+      Inst& last = insts.back();
+      if (last.kind != InstKind::kBranch || last.op != Op::kJumpIfFalse ||
+          !last.srcs[0].is_constant()) {
+        continue;
+      }
+      const int target = last.targets[last.srcs[0].constant.IsFalse() ? 0 : 1];
+      last.kind = InstKind::kJump;
+      last.op = Op::kJump;
+      last.srcs.clear();
+      last.targets = {target};
+      any = true;
+    }
+    return any;
+  }
+
+  void CountUses() {
+    uses_.assign(static_cast<size_t>(procedure_.register_count), 0);
+    std::vector<VReg> registers;
+    for (const int block : procedure_.order) {
+      for (const Inst& inst : BlockAt(block).insts) {
+        for (const Operand& operand : inst.srcs) {
+          if (operand.is_reg()) ++uses_[static_cast<size_t>(operand.reg)];
+        }
+        if (inst.snapshot < 0) continue;
+        const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
+        registers.clear();
+        for (const ValueId id : snapshot.data) {
+          CollectRegisters(unit_, replacements_, id, &registers);
+        }
+        if (snapshot.keep_all) {
+          for (const ValueId id : snapshot.retained) {
+            CollectRegisters(unit_, replacements_, id, &registers);
+          }
+        }
+        for (const VReg reg : registers) ++uses_[static_cast<size_t>(reg)];
+      }
+    }
+  }
+
+  // Immediate operands, and comparisons that only steer the branch behind them.
+  void Fuse() {
+    for (const int block : procedure_.order) {
+      for (Inst& inst : BlockAt(block).insts) {
+        if (inst.kind == InstKind::kCompute) UseImmediate(inst);
+      }
+    }
+    CountUses();
+    for (const int block : procedure_.order) {
+      std::vector<Inst>& insts = BlockAt(block).insts;
+      while (insts.size() >= 2 && FuseBranch(insts)) {
+      }
+    }
+  }
+
+  void UseImmediate(Inst& inst) {
+    const bool commutes = inst.op == Op::kAdd || inst.op == Op::kMul || inst.op == Op::kBitAnd;
+    if (commutes && FitsImm8(inst.srcs[0]) && inst.srcs[1].is_reg()) {
+      std::swap(inst.srcs[0], inst.srcs[1]);
+    }
+    if (inst.srcs.size() != 2 || !FitsImm8(inst.srcs[1]) || !inst.srcs[0].is_reg()) return;
+    const int imm = Imm(inst.srcs[1]);
+    Op op = inst.op;
+    switch (inst.op) {
+      case Op::kAdd:
+        op = Op::kAddImm;
+        break;
+      case Op::kSub:
+        op = Op::kSubImm;
+        break;
+      case Op::kMul:
+        op = Op::kMulImm;
+        break;
+      case Op::kBitAnd:
+        op = Op::kAndImm;
+        break;
+      case Op::kShift:
+        op = Op::kShiftImm;
+        break;
+      case Op::kMod:
+        if (imm > 0) op = Op::kModImm;
+        break;
+      default:
+        break;
+    }
+    if (op == inst.op) return;
+    inst.op = op;
+    inst.imm = imm;
+    inst.srcs.resize(1);
+  }
+
+  bool FuseBranch(std::vector<Inst>& insts) {
+    Inst& branch = insts.back();
+    if (branch.kind != InstKind::kBranch ||
+        (branch.op != Op::kJumpIfFalse && branch.op != Op::kJumpIfTrue)) {
+      return false;
+    }
+    const Inst& test = insts[insts.size() - 2];
+    if (test.kind != InstKind::kCompute || test.dsts.size() != 1 || !branch.srcs[0].is_reg() ||
+        test.dsts[0] != branch.srcs[0].reg || uses_[static_cast<size_t>(test.dsts[0])] != 1) {
+      return false;
+    }
+    const bool if_true = branch.op == Op::kJumpIfTrue;
+    Inst fused = branch;
+    fused.srcs = test.srcs;
+    fused.snapshot = test.snapshot;
+    fused.position = test.position;
+    switch (test.op) {
+      case Op::kNot:
+        fused.op = if_true ? Op::kJumpIfFalse : Op::kJumpIfTrue;
+        fused.snapshot = -1;
+        break;
+      case Op::kLess:
+        if (FitsImm8(test.srcs[1]) && test.srcs[0].is_reg()) {
+          fused.op = if_true ? Op::kJumpIfLessImm : Op::kJumpIfNotLessImm;
+          fused.imm = Imm(test.srcs[1]);
+          fused.srcs.resize(1);
+        } else if (FitsImm8(test.srcs[0]) && test.srcs[1].is_reg()) {
+          fused.op = if_true ? Op::kJumpIfGreaterImm : Op::kJumpIfNotGreaterImm;
+          fused.imm = Imm(test.srcs[0]);
+          fused.srcs = {test.srcs[1]};
+        } else {
+          fused.op = if_true ? Op::kJumpIfLess : Op::kJumpIfNotLess;
+        }
+        break;
+      case Op::kLessEq:
+        fused.op = if_true ? Op::kJumpIfLessEq : Op::kJumpIfNotLessEq;
+        break;
+      case Op::kNumEq:
+        fused.op = if_true ? Op::kJumpIfNumEq : Op::kJumpIfNotNumEq;
+        break;
+      case Op::kEq:
+        if (FitsImm8(test.srcs[0]) && test.srcs[1].is_reg()) {
+          std::swap(fused.srcs[0], fused.srcs[1]);
+        }
+        if (fused.srcs[0].is_reg() && fused.srcs[1].is_constant() &&
+            fused.srcs[1].constant.IsFalse()) {
+          fused.op = if_true ? Op::kJumpIfFalse : Op::kJumpIfTrue;
+          fused.srcs.resize(1);
+        } else if (fused.srcs[0].is_reg() && FitsImm8(fused.srcs[1])) {
+          fused.op = if_true ? Op::kJumpIfEqImm : Op::kJumpIfNotEqImm;
+          fused.imm = Imm(fused.srcs[1]);
+          fused.srcs.resize(1);
+        } else {
+          fused.op = if_true ? Op::kJumpIfEq : Op::kJumpIfNotEq;
+        }
+        fused.snapshot = -1;
+        break;
+      default:
+        return false;
+    }
+    insts.pop_back();
+    insts.back() = std::move(fused);
+    return true;
+  }
+
+  // Moves and pure computations whose result nobody reads; in rounds, as one may feed another.
+  void RemoveUnused() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      CountUses();
+      for (const int block : procedure_.order) {
+        std::vector<Inst>& insts = BlockAt(block).insts;
+        for (Inst& inst : insts) {
+          if (inst.kind != InstKind::kMoves) continue;
+          size_t kept = 0;
+          for (size_t i = 0; i < inst.dsts.size(); ++i) {
+            if (uses_[static_cast<size_t>(inst.dsts[i])] == 0) continue;
+            inst.dsts[kept] = inst.dsts[i];
+            inst.srcs[kept] = inst.srcs[i];
+            ++kept;
+          }
+          changed = changed || kept != inst.dsts.size();
+          inst.dsts.resize(kept);
+          inst.srcs.resize(kept);
+        }
+        const size_t removed = std::erase_if(insts, [&](const Inst& inst) {
+          if (inst.kind == InstKind::kMoves) return inst.dsts.empty();
+          if (inst.kind == InstKind::kCall) {
+            return inst.op == Op::kNewTuple && uses_[static_cast<size_t>(inst.dsts[0])] == 0;
+          }
+          return inst.kind == InstKind::kCompute && inst.dsts.size() == 1 &&
+                 !InfoOf(inst.op).Has(kOpThrows) && uses_[static_cast<size_t>(inst.dsts[0])] == 0;
+        });
+        changed = changed || removed != 0;
+      }
+    }
+  }
+
+  // Constants that have no place in an instruction are loaded before it.
+  void Legalise() {
+    for (const int block : procedure_.order) {
+      std::vector<Inst>& insts = BlockAt(block).insts;
+      std::vector<Inst> out;
+      out.reserve(insts.size());
+      for (Inst& inst : insts) {
+        if (inst.kind == InstKind::kCompute || inst.kind == InstKind::kBranch ||
+            inst.kind == InstKind::kTable) {
+          for (Operand& operand : inst.srcs) {
+            if (operand.is_reg()) continue;
+            Inst load;
+            load.kind = InstKind::kMoves;
+            load.op = Op::kMove;
+            load.position = inst.position;
+            load.dsts.push_back(procedure_.register_count++);
+            load.srcs.push_back(operand);
+            operand = Operand::Reg(load.dsts[0]);
+            out.push_back(std::move(load));
+          }
+        }
+        out.push_back(std::move(inst));
+      }
+      insts = std::move(out);
+    }
+  }
+
+  const Unit& unit_;
+  Procedure& procedure_;
+  Replacements replacements_;
+  std::vector<int> uses_;
+};
+
+}  // namespace
+
+void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,
+                      std::vector<VReg>* registers) {
+  std::vector<ValueId> work = {id};
+  while (!work.empty()) {
+    const Value& value = unit.values[static_cast<size_t>(work.back())];
+    work.pop_back();
+    if (value.is_reg()) {
+      const Operand operand = replacements.Resolve(Operand::Reg(value.reg));
+      if (operand.is_reg()) registers->push_back(operand.reg);
+    } else if (value.is_virtual()) {
+      work.push_back(value.first);
+      work.push_back(value.second);
+    }
+  }
+}
+
+Replacements Simplify(const Unit& unit, Procedure& procedure) {
+  return Simplifier(unit, procedure).Run();
+}
+
+}  // namespace weft::compiler

@@ -1,0 +1,139 @@
+// What one compilation shares: values, scopes, what was learnt about other words, the answers of
+// the language, limits, and the outcome so far. Lives inside one gc::NoAlloc scope.
+#ifndef WEFT_COMPILER_UNIT_H_
+#define WEFT_COMPILER_UNIT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "compiler/effects.h"
+#include "compiler/ir.h"
+#include "compiler/values.h"
+#include "vm/vm.h"
+
+namespace weft::compiler {
+
+// Which inline words enclose a literal in the text it stands in, so that a call of an inline
+// recursive word is a recursive one only where the word's own definition says it.
+struct Scope {
+  ScopeId parent = kNoScope;
+  Word word = gc::kFalse;
+  int frame = -1;  // of an inline recursive word: Unit::frames; -1: a plain inline word
+};
+
+// How a unit depends on a word; redefinition recompiles accordingly.
+enum class Dependency : int { kEffect = 1, kDefinition = 2, kClass = 3 };
+
+struct Unit;
+
+// An inline recursive word that is being followed.
+struct Frame {
+  Word word = gc::kFalse;
+  class Builder* builder = nullptr;  // whose procedure it belongs to
+  bool active = true;
+
+  // A loop: calls of itself in tail position jump to `header`.
+  int header = -1;
+  int level = 0;  // in the builder's nesting (see Builder, tail levels)
+  std::vector<ValueId> header_data;
+  size_t header_retained = 0;
+  absl::flat_hash_set<int> forced;  // positions that must be plain registers
+
+  // A subroutine: calls of itself anywhere.
+  bool is_subroutine = false;
+  int procedure = -1;
+  std::vector<ValueId> arguments;  // of the word inside the subroutine; callables are known
+  bool effect_known = false;
+  int below = 0;    // items below its arguments that it takes
+  int outputs = 0;  // what it leaves in place of these and its arguments
+  bool recursed = false;
+};
+
+enum class Stop : uint8_t {
+  kNone,
+  kError,    // `error` says why
+  kRequest,  // `request_macro` needs an expansion
+  kRestart,  // `restart_frame` must be followed again, in another way
+};
+
+struct Error {
+  std::string kind;
+  Word word = gc::kFalse;
+  Word data = gc::kFalse;  // the declared effect, or another heap word the kind has
+  std::vector<EffectCount> effects;
+  std::vector<Position> branch_positions;
+  Position position;
+};
+
+struct Unit {
+  explicit Unit(Vm& vm_in) : vm(vm_in) {}
+
+  Vm& vm;
+  Word answers = gc::kFalse;
+  Word path = gc::kFalse;  // of the source that positions refer to
+  std::vector<Value> values;
+  std::vector<Scope> scopes;
+  std::vector<std::unique_ptr<Frame>> frames;
+  std::vector<std::unique_ptr<Procedure>> procedures;  // [0] is the entry
+  std::vector<std::pair<Word, Dependency>> dependencies;
+  absl::flat_hash_set<uint64_t> seen_dependencies;
+  absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
+
+  Stop stop = Stop::kNone;
+  Error error;
+  Word request_macro = gc::kFalse;
+  std::vector<Word> request_literals;
+  int restart_frame = -1;
+
+  std::vector<Word> active;  // quotations being followed, outermost first
+  int depth = 0;             // nesting of quotations being followed
+  int restarts = 0;
+  size_t steps = 0;  // elements followed
+  static constexpr int kMaxDepth = 600;
+  static constexpr int kMaxRestarts = 200;
+  static constexpr size_t kMaxSteps = 400'000;
+  static constexpr size_t kMaxRegisters = 30'000;
+
+  ValueId Add(const Value& value) {
+    values.push_back(value);
+    return static_cast<ValueId>(values.size() - 1);
+  }
+  ValueId Literal(Word word, ScopeId scope = kNoScope) {
+    Value value;
+    value.literal = word;
+    value.scope = scope;
+    return Add(value);
+  }
+  ValueId Register(VReg reg) {
+    Value value;
+    value.kind = Value::kReg;
+    value.reg = reg;
+    return Add(value);
+  }
+  ValueId Virtual(Value::Kind kind, ValueId first, ValueId second) {
+    Value value;
+    value.kind = kind;
+    value.first = first;
+    value.second = second;
+    return Add(value);
+  }
+  void DependOn(Word word, Dependency how) {
+    if (seen_dependencies.insert(word.bits << 2 | static_cast<uint64_t>(how)).second) {
+      dependencies.emplace_back(word, how);
+    }
+  }
+  // Records the first error; false, for `return unit.Fail(...)`.
+  bool Fail(const char* kind, Word word, Position position);
+};
+
+// The layout a class word stands for; f if it is no tuple class.
+Word LayoutOfClass(Word class_word) WEFT_NO_ALLOC;
+// The layout that a special object names; null if there is none yet.
+const Layout* SpecialLayout(const Vm& vm, Special special) WEFT_NO_ALLOC;
+
+}  // namespace weft::compiler
+
+#endif  // WEFT_COMPILER_UNIT_H_

@@ -1,0 +1,53 @@
+// Abstract values: what the compiler knows about each item of the stacks while it follows a
+// quotation. A value is known (a literal), computed (a virtual register), or a callable made of
+// other values that need no object until it escapes (curry, compose).
+//
+// Literals are raw heap words: analysis runs under gc::NoAlloc and ends before anything moves.
+#ifndef WEFT_COMPILER_VALUES_H_
+#define WEFT_COMPILER_VALUES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "gc/no_alloc.h"
+#include "vm/objects.h"
+
+namespace weft::compiler {
+
+using VReg = int32_t;
+inline constexpr VReg kNoReg = -1;
+using ValueId = int32_t;
+using ScopeId = int32_t;
+inline constexpr ScopeId kNoScope = -1;
+
+struct Value {
+  enum Kind : uint8_t { kLiteral, kReg, kCurried, kComposed };
+  Kind kind = kLiteral;
+  Word literal = gc::kFalse;  // kLiteral
+  // kLiteral: where it was pushed (which inline words enclose it there). See infer.h, Scope.
+  ScopeId scope = kNoScope;
+  VReg reg = kNoReg;    // kReg
+  ValueId first = -1;   // kCurried: object; kComposed: first callable
+  ValueId second = -1;  // kCurried: callable; kComposed: second callable
+
+  bool is_literal() const { return kind == kLiteral; }
+  bool is_reg() const { return kind == kReg; }
+  // Made of other values; only exists as an object once it escapes.
+  bool is_virtual() const { return kind == kCurried || kind == kComposed; }
+};
+
+// A source operand of an instruction: a register or a constant.
+struct Operand {
+  VReg reg = kNoReg;
+  Word constant = gc::kFalse;
+
+  static Operand Reg(VReg r) { return Operand{r, gc::kFalse}; }
+  static Operand Constant(Word word) { return Operand{kNoReg, word}; }
+  bool is_reg() const { return reg != kNoReg; }
+  bool is_constant() const { return reg == kNoReg; }
+  bool operator==(const Operand& other) const = default;
+};
+
+}  // namespace weft::compiler
+
+#endif  // WEFT_COMPILER_VALUES_H_
