@@ -47,11 +47,11 @@ def mode_arguments(mode):
     name, _, value = mode.partition('=')
     table = {
         'plain': [],
-        'stress': ['--gc-stress', value or '100,1'],
+        'stress': ['--gc-stress=' + (value or '100,1')],
         'slice1': ['--slice', '1'],
         'seed': ['--seed', value or '1'],
         'dynamic': ['--dynamic-only'],
-        'verify': ['--verify-heap', '--gc-stress', value or '1000,1'],
+        'verify': ['--verify-heap', '--gc-stress=' + (value or '1000,1')],
     }
     if name not in table:
         raise SystemExit(f'no mode {mode!r}; there are: {", ".join(table)}')
@@ -102,8 +102,7 @@ class Program:
 class Run:
     def __init__(self, weft, program, mode, extra):
         folder, name = os.path.split(os.path.abspath(program.path))
-        # `weft test --slice 1 FILE` and `weft --slice 1 FILE`: options may follow the command.
-        self.line = ([weft] + program.command + mode_arguments(mode) + extra + program.args + [name]
+        self.line = ([weft] + mode_arguments(mode) + extra + program.args + program.command + [name]
                      + program.own_args)
         self.folder = folder
         slow = 10 if mode.partition('=')[0] in SLOW else 1
