@@ -114,4 +114,34 @@ void CellSpace::SweepDead(const gc::Heap& heap) {
       });
 }
 
+void CellSpace::RelocateCopy(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map) {
+  for (uint64_t at = kFirst; at < bytes; at += kUnitBytes) {
+    uint8_t* kind = copy + gc::RoundDown(at, gc::kPageBytes) + at % gc::kPageBytes / kUnitBytes;
+    if (*kind == kCell) {
+      auto* cell = reinterpret_cast<WordCell*>(copy + at);
+      const Word word = map.ForwardWord(cell->word);
+      if (!word.IsPointer()) {
+        *kind = kFree;
+        std::memset(copy + at, 0, kUnitBytes);
+        continue;
+      }
+      cell->word = word;
+      if (cell->entry != 0) cell->entry = map.Forward(cell->entry);
+      if (cell->dynamic_entry != 0) cell->dynamic_entry = map.Forward(cell->dynamic_entry);
+    } else if (*kind == kCache) {
+      auto* cache = reinterpret_cast<InlineCache*>(copy + at);
+      const Word owner = map.ForwardWord(cache->owner);
+      const Word generic = map.ForwardWord(cache->generic);
+      const bool live = owner.IsPointer() && generic.IsPointer();
+      std::memset(copy + at, 0, kCacheUnits * kUnitBytes);
+      if (live) {
+        cache->owner = owner;
+        cache->generic = generic;
+        continue;
+      }
+      for (uint64_t i = 0; i < kCacheUnits; ++i) kind[i] = kFree;
+    }
+  }
+}
+
 }  // namespace weft

@@ -16,6 +16,7 @@
 
 #include "gc/address_space.h"
 #include "gc/heap.h"
+#include "gc/image.h"
 #include "vm/objects.h"
 
 namespace weft {
@@ -71,6 +72,10 @@ class CellSpace : public gc::RootSource {
       if (unit == kCache) on_cache(reinterpret_cast<InlineCache*>(gc::kCellBase + at));
     }
   }
+
+  // Rewrites a copy of the first `bytes` of the space for the image: references to words and code
+  // go through `map`; cells and caches of owners that are not in it become free.
+  static void RelocateCopy(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map);
 
   const char* name() const override { return "cells"; }
   // Words are owned by the heap and never move: cells hold no roots.

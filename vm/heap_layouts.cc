@@ -8,6 +8,7 @@
 #include "gc/check.h"
 #include "vm/objects.h"
 #include "vm/stack_walker.h"
+#include "vm/strings.h"
 #include "vm/vm.h"
 
 namespace weft {
@@ -18,33 +19,6 @@ using gc::SlotVisitor;
 
 // Captured stacks are traced like live ones; the hook has no other way to the VM.
 const Vm* g_vm = nullptr;
-
-size_t SizeOfString(const Object* object) {
-  const auto* string = static_cast<const String*>(object);
-  const int64_t length = string->size();
-  int64_t bytes = 8;
-  switch (string->width()) {
-    case String::kOne:
-      bytes = length;
-      break;
-    case String::kTwo:
-      bytes = length * 2;
-      break;
-    case String::kFour:
-      bytes = length * 4;
-      break;
-    case String::kAside:
-      // It was narrow when it was made.
-      bytes = length;
-      break;
-  }
-  return sizeof(String) + static_cast<size_t>(bytes < 8 ? 8 : bytes);
-}
-
-void TraceString(Object* object, SlotVisitor& visitor) {
-  auto* string = static_cast<String*>(object);
-  if (string->width() == String::kAside) visitor.Visit(string->aside());
-}
 
 size_t SizeOfCode(const Object* object) {
   const auto* code = static_cast<const Code*>(object);
@@ -83,8 +57,9 @@ void RegisterLayouts(Vm& vm) {
     layout.rule = SizeRule::size_rule;                               \
     layout.fixed_words = fixed;                                      \
     layout.traced_words = traced;                                    \
+    layout.weak = TypeId::k##name == TypeId::kWeakRef;               \
     if (SizeRule::size_rule == SizeRule::kString) {                  \
-      layout.size = SizeOfString;                                    \
+      layout.size = StringObjectSize;                                \
       layout.trace = TraceString;                                    \
     } else if (SizeRule::size_rule == SizeRule::kCode) {             \
       layout.size = SizeOfCode;                                      \

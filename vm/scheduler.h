@@ -32,6 +32,8 @@ class Scheduler : public gc::RootSource {
   // Null if it has ended.
   Context* Find(uint32_t id) const;
 
+  // Makes a prepared context the running one, before the interpreter starts.
+  void StartFirst(Context* context) { Start(context); }
   // Appends a parked context to the run queue.
   void MakeReady(Context* context);
   // The current context stops here: ready again (tail of the queue) or parked. Switches to the

@@ -1,0 +1,137 @@
+// The weft binary: reads the command line, maps the image and runs its start-up word; or builds
+// the image from the library (--build-image).
+#include <signal.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "compiler/boot_reader.h"
+#include "compiler/compiler.h"
+#include "tools/command_line.h"
+#include "vm/image_io.h"
+#include "vm/interpreter.h"
+#include "vm/machine.h"
+#include "vm/scheduler.h"
+#include "vm/vm.h"
+
+namespace weft {
+namespace {
+
+constexpr int kExitError = 1;
+constexpr int kExitUsage = 2;
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "weft: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+// The directory of the running binary.
+std::string BinaryDirectory() {
+  char path[PATH_MAX];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+  if (size <= 0) return ".";
+  const std::string file(path, static_cast<size_t>(size));
+  return file.substr(0, file.rfind('/'));
+}
+
+// Beside the binary (a build folder), else where `cmake --install` puts it.
+std::string DefaultImage() {
+  const std::string beside = absl::StrCat(BinaryDirectory(), "/weft.image");
+  if (access(beside.c_str(), R_OK) == 0) return beside;
+  return absl::StrCat(BinaryDirectory(), "/../lib/weft/weft.image");
+}
+
+// Runs a word in a fresh main context until the VM ends.
+int RunWord(Vm& vm, Word word) WEFT_NO_ANALYSIS {
+  gc::Root root(vm.heap(), word);
+  gc::Root array(vm.heap(),
+                 vm.heap().Allocate(ShapeOf(TypeId::kArray), sizeof(Array) + sizeof(Word)));
+  As<Array>(array.get())->length = Word::Fixnum(1);
+  vm.heap().Write(gc::ObjectAt(array.get()), &As<Array>(array.get())->elements[0], root.get());
+  gc::Root callable(vm.heap(), vm.heap().Allocate(ShapeOf(TypeId::kQuotation), sizeof(Quotation)));
+  auto* quotation = As<Quotation>(callable.get());
+  quotation->source = quotation->effect = quotation->code = gc::kFalse;
+  quotation->dynamic_code = quotation->owner = gc::kFalse;
+  vm.heap().Write(quotation, &quotation->array, array.get());
+
+  Scheduler& scheduler = vm.scheduler();
+  Context* context = scheduler.NewContext();
+  scheduler.set_main_context(context);
+  machine::PrepareContext(vm, *context, callable);
+  scheduler.StartFirst(context);
+  Interpret(vm);
+  scheduler.AccountSlice();
+  if (vm.options().sched_hash) {
+    std::fprintf(stderr, "sched-hash %016llx\n",
+                 static_cast<unsigned long long>(scheduler.switch_hash()));
+  }
+  return vm.exit_status;
+}
+
+int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
+  if (options.arguments.empty()) {
+    return Fail(absl::InvalidArgumentError("--build-image needs the library's folder"), kExitUsage);
+  }
+  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(options, &compiler);
+  if (!vm.ok()) return Fail(vm.status(), kExitError);
+  (*vm)->AttachCells(0);
+  (*vm)->InitializeStubs();
+  BootReader reader(**vm);
+  if (absl::Status status = reader.ReadLibrary(options.arguments[0]); !status.ok()) {
+    return Fail(status, kExitError);
+  }
+  (*vm)->SpecialsChanged();
+  const Word main = reader.main_word();
+  if (!main.IsPointer()) {
+    return Fail(absl::NotFoundError("the library's stage-1 files name no MAIN: word"), kExitError);
+  }
+  return RunWord(**vm, main);
+}
+
+int RunImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
+  absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(options, &compiler);
+  if (!vm.ok()) return Fail(vm.status(), kExitError);
+  const bool foreign = !options.image.empty();
+  const std::string path = foreign ? options.image : DefaultImage();
+  if (absl::Status status = LoadVmImage(**vm, path, foreign); !status.ok()) {
+    return Fail(status, kExitError);
+  }
+  const Word startup = (*vm)->special(Special::kStartup);
+  if (!startup.IsPointer()) {
+    return Fail(absl::DataLossError(absl::StrCat(path, ": the image names no start-up word")),
+                kExitError);
+  }
+  return RunWord(**vm, startup);
+}
+
+int Main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, never a death
+  absl::StatusOr<Options> options = ParseCommandLine(argc, argv);
+  if (!options.ok()) {
+    Fail(options.status(), kExitUsage);
+    std::fprintf(stderr, "weft: see weft --help\n");
+    return kExitUsage;
+  }
+  if (options->help) {
+    std::fputs(HelpText().c_str(), stdout);
+    return 0;
+  }
+  if (options->version) {
+    std::printf("weft %s\n", WEFT_VERSION);
+    return 0;
+  }
+  Compiler compiler;
+  return options->build_image.empty() ? RunImage(*options, compiler)
+                                      : BuildImage(*options, compiler);
+}
+
+}  // namespace
+}  // namespace weft
+
+int main(int argc, char** argv) { return weft::Main(argc, argv); }
