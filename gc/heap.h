@@ -61,6 +61,8 @@ class RootSource {
  public:
   virtual ~RootSource() = default;
   virtual const char* name() const = 0;  // row of gc/roots.def
+  // Not only collections visit (HeapVerifier, Become): with minor = false nothing may be noted that a
+  // later minor visit relies on.
   virtual void VisitRoots(SlotVisitor& visitor, bool minor) = 0;
   // After marking, before sweeping, in a full collection: drop what is dead. `IsLive` answers for
   // any heap word.
