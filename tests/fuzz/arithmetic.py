@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare Weft's arithmetic with Python's on random operands that lie near the edges.
 
-  numbers.py --weft BINARY [--count N] [--seed N]
+  arithmetic.py --weft BINARY [--count N] [--seed N]
 
 One program computes all results; integers and ratios are compared as text, floats by their bits.
 """
