@@ -1,8 +1,7 @@
-// Primitives of sequences: copying between two of one built-in type, and growable sequences: tuples
-// whose first two slots are `underlying` (an array, byte array or string) and `length`. Each
-// changes such a sequence in one step, so that no slice of a green thread can end half-way. They
-// answer f and do nothing if the object is not of this form or the element does not fit; the
-// library's general code then does the work or throws.
+// Primitives of growable sequences: tuples whose first two slots are `underlying` (an array, byte
+// array or string) and `length`. Each changes such a sequence in one step, so that no slice of a
+// green thread can end half-way. They answer f and do nothing if the object is not of this form or
+// the element does not fit; the library's general code then does the work or throws.
 #include <algorithm>
 #include <cstring>
 
@@ -142,100 +141,7 @@ Outcome Store(Vm& vm, Args args, size_t element_at, size_t seq_at, int64_t n) WE
   return Outcome::kNext;
 }
 
-int64_t SizeOf(Word word, TypeId type) WEFT_NO_ALLOC {
-  if (type == TypeId::kArray) return As<Array>(word)->size();
-  if (type == TypeId::kByteArray) return As<ByteArray>(word)->size();
-  return As<String>(word)->size();
-}
-
-bool InRange(int64_t from, int64_t count, int64_t size) {
-  return from >= 0 && from <= size && count <= size - from;
-}
-
-// REQUIRES: in range, count > 0.
-Outcome CopyCodePoints(Vm& vm, Args args, int64_t from, int64_t count,
-                       int64_t to) WEFT_NO_ANALYSIS {
-  const auto* source = As<String>(args.get(2));
-  auto* target = As<String>(args.get(4));
-  uint32_t widest = 0;
-  {
-    const StringView view(source);
-    if (view.width() > StringView(target).width()) {
-      for (int64_t i = 0; i < count; ++i) widest = std::max(widest, view.at(from + i));
-    }
-  }
-  if (WidthFor(widest) > StringView(target).width()) {
-    // The target becomes wide enough for all with the first such store.
-    const size_t bytes = sizeof(ByteArray) + static_cast<size_t>(target->size()) * 4;
-    if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
-      return vm.Throw(ErrorKind::kOutOfMemory, Word::Fixnum(static_cast<int64_t>(bytes)));
-    }
-    const gc::Root root(vm.heap(), args.get(4));
-    SetStringAt(vm.heap(), root, to, widest);
-    source = As<String>(args.get(2));
-    target = As<String>(args.get(4));
-  }
-  const StringView view(source);
-  const StringView onto(target);
-  target->hash = gc::kFalse;
-  if (view.width() == onto.width()) {
-    const int64_t unit = view.width() == String::kOne ? 1 : view.width() == String::kTwo ? 2 : 4;
-    std::memmove(const_cast<uint8_t*>(onto.data()) + to * unit, view.data() + from * unit,
-                 static_cast<size_t>(count * unit));
-  } else {
-    // Different widths: different objects, so no overlap.
-    for (int64_t i = 0; i < count; ++i) StoreCodePoint(target, to + i, view.at(from + i));
-  }
-  return Outcome::kNext;
-}
-
 }  // namespace
-
-// ( from count src to dst -- )
-Outcome PrimCopyElements(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const Word src = args.get(2);
-  const Word dst = args.get(4);
-  TypeId type = TypeId::kArray;
-  if (IsType(src, TypeId::kByteArray)) {
-    type = TypeId::kByteArray;
-  } else if (IsType(src, TypeId::kString)) {
-    type = TypeId::kString;
-  } else if (!IsType(src, TypeId::kArray)) {
-    return vm.ThrowType(TypeId::kArray, src);
-  }
-  if (!IsType(dst, type)) return vm.ThrowType(type, dst);
-  for (const size_t i : {size_t{0}, size_t{1}, size_t{3}}) {
-    if (!args.is_fixnum(i)) return vm.ThrowType(TypeId::kFixnum, args.get(i));
-  }
-  const int64_t from = args.fixnum(0);
-  const int64_t count = args.fixnum(1);
-  const int64_t to = args.fixnum(3);
-  if (count <= 0) return Outcome::kNext;
-  if (!InRange(from, count, SizeOf(src, type))) {
-    return vm.Throw(ErrorKind::kSlotBounds, args.get(0), src);
-  }
-  if (!InRange(to, count, SizeOf(dst, type))) {
-    return vm.Throw(ErrorKind::kSlotBounds, args.get(3), dst);
-  }
-  if (type == TypeId::kByteArray) {
-    std::memmove(As<ByteArray>(dst)->bytes + to, As<ByteArray>(src)->bytes + from,
-                 static_cast<size_t>(count));
-    return Outcome::kNext;
-  }
-  if (type == TypeId::kString) return CopyCodePoints(vm, args, from, count, to);
-  const auto* source = As<Array>(src);
-  auto* target = As<Array>(dst);
-  if (from >= to) {
-    for (int64_t i = 0; i < count; ++i) {
-      vm.heap().Write(target, &target->elements[to + i], source->elements[from + i]);
-    }
-  } else {
-    for (int64_t i = count - 1; i >= 0; --i) {
-      vm.heap().Write(target, &target->elements[to + i], source->elements[from + i]);
-    }
-  }
-  return Outcome::kNext;
-}
 
 Outcome PrimGrowablePush(Vm& vm, Args args) { return Store(vm, args, 0, 1, -1); }
 
