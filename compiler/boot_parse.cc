@@ -510,6 +510,30 @@ void BootReader::AddProp(Word word, absl::string_view key, Word value) {
   heap.Write(object, &object->props, props);
 }
 
+// The collected { key value } pairs of every word as a hashtable.
+void BootReader::ConvertProps() {
+  const BootToken nowhere;
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    Word word = gc::kFalse;
+    size_t base = values_.size();
+    {
+      const gc::NoAlloc scope;
+      word = kept_.get(i);
+      if (!IsType(word, TypeId::kWordObject)) continue;
+      const Word props = As<WordObject>(word)->props;
+      if (!IsType(props, TypeId::kArray)) continue;
+      const auto* pairs = As<Array>(props);
+      for (int64_t n = 0; n < pairs->size(); ++n) Push(nowhere, pairs->elements[n]);
+    }
+    MakeTable(base, false, nowhere);
+    const gc::NoAlloc scope;
+    auto* object = As<WordObject>(word);
+    vm_.heap().Write(object, &object->props, values_.get(base));
+    values_.resize(base);
+    places_.resize(base);
+  }
+}
+
 void BootReader::SetFlag(Word word, int64_t flag) {
   const gc::NoAlloc scope;
   auto* object = As<WordObject>(word);

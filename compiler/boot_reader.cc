@@ -709,6 +709,7 @@ void BootReader::Finish() {
   }
 
   InstallPrototypes();
+  ConvertProps();
 
   const BootToken nowhere;
   for (const Vocabulary& vocabulary : vocabularies_) {

@@ -6,7 +6,7 @@
 //   kStructure  classes (layouts, members) and generics (dispatch position)
 //   kDefine     effects, bodies, methods, initial values, flags
 // The forms are those of docs/hacking.md, 6. What it leaves: words with definitions, ClassInfo and
-// GenericInfo, properties as an array of { key value } in WordObject::props, the special objects
+// GenericInfo, properties as hashtables in WordObject::props, the special objects
 // that name classes, and Special::kBootVocabularies.
 // Errors: all that are found, as "path:line:column: message" lines in one absl::Status.
 // Everything it creates stays alive through Vm roots and its own.
@@ -198,6 +198,7 @@ class BootReader {
 
   void SetEffect(Word word, Word effect);
   void AddProp(Word word, absl::string_view key, Word value);
+  void ConvertProps();
   void SetFlag(Word word, int64_t flag);
   void SetLocation(Word word, const BootToken& at);
   void Define(Word word, Word quotation);

@@ -87,8 +87,6 @@ class Emitter {
         if (!EmitInst(inst)) return false;
       }
     }
-    // A call that never returns may stand last; its return address must lie inside the code.
-    builder_.EmitAD(Op::kReturn, 0, 0);
     return true;
   }
 
@@ -339,6 +337,7 @@ class Emitter {
       case InstKind::kCatch:
         break;
       case InstKind::kStop:
+        // The return address of the call before it must lie inside the code.
         builder_.EmitABC(Op::kReturn);
         break;
     }

@@ -123,6 +123,11 @@ int Builder::TakeSnapshot(bool keep_all) {
   return static_cast<int>(procedure_.snapshots.size() - 1);
 }
 
+int Builder::EmptySnapshot() {
+  procedure_.snapshots.emplace_back();
+  return static_cast<int>(procedure_.snapshots.size() - 1);
+}
+
 void Builder::EmitJump(int target) { Emit(InstKind::kJump, Op::kJump).targets.push_back(target); }
 
 Operand Builder::OperandOf(ValueId id) {
@@ -138,7 +143,7 @@ Operand Builder::OperandOf(ValueId id) {
   inst.srcs = {first, second};
   const VReg made = NewRegister();
   inst.dsts.push_back(made);
-  inst.snapshot = TakeSnapshot();
+  inst.snapshot = EmptySnapshot();
   const ValueId result = unit_.Register(made);
   std::replace(s_.data.begin(), s_.data.end(), id, result);
   for (Retained& item : s_.retained) {
@@ -151,7 +156,7 @@ Inst& Builder::EmitCall(Op op, int inputs, int outputs, Word literal, int imm, b
   absl::InlinedVector<Operand, 3> operands;
   for (int i = inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));
   for (int i = 0; i < inputs; ++i) Pop();
-  const int snapshot = TakeSnapshot(keep_all);
+  const int snapshot = op == Op::kNewTuple ? EmptySnapshot() : TakeSnapshot(keep_all);
   Inst& inst = Emit(InstKind::kCall, op);
   inst.srcs = std::move(operands);
   inst.snapshot = snapshot;

@@ -122,6 +122,8 @@ class Builder {
   void StartBlock(int block);
   VReg NewRegister();
   int TakeSnapshot(bool keep_all = false);
+  // For what may collect but never shows the stacks to anybody.
+  int EmptySnapshot();
   // The value as an operand; makes the object of a virtual one (everywhere on the stacks).
   Operand OperandOf(ValueId id) WEFT_NO_ALLOC;
   // Takes the top `inputs` items as operands, calls, pushes `outputs` results.

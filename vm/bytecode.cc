@@ -78,13 +78,19 @@ int64_t OperandAt(const uint32_t* at, int index) {
     case 0:
       return DecodeA(at[0]);
     case 1:
-      return is_signed ? DecodeSignedB(at[0]) : DecodeB(at[0]);
+      if (is_signed) return DecodeSignedB(at[0]);
+      return DecodeB(at[0]);
     case 2:
-      if (info.form() == Form::kAD) return is_signed ? DecodeSignedD(at[0]) : DecodeD(at[0]);
-      return is_signed ? DecodeSignedC(at[0]) : DecodeC(at[0]);
+      if (info.form() == Form::kAD) {
+        if (is_signed) return DecodeSignedD(at[0]);
+        return DecodeD(at[0]);
+      }
+      if (is_signed) return DecodeSignedC(at[0]);
+      return DecodeC(at[0]);
     default:
       if (role == Role::kLit && info.roles[0] == Role::kWin) return DecodeExtLiteral(at[1]);
-      return is_signed ? static_cast<int64_t>(static_cast<int32_t>(at[1])) : at[1];
+      if (is_signed) return static_cast<int32_t>(at[1]);
+      return at[1];
   }
 }
 

@@ -20,16 +20,14 @@ void AppendU32(std::vector<uint8_t>& out, uint32_t n) {
 void AppendItems(std::vector<uint8_t>& out, const std::vector<MapItem>& items) {
   // A curried or composed item stands before its two parts and counts once.
   size_t top_level = 0;
-  size_t parts = 1;
+  size_t pending = 0;  // parts still to come
   for (const MapItem& item : items) {
-    if (parts == 1) {
+    if (pending == 0) {
       ++top_level;
-      parts = 0;
     } else {
-      --parts;
+      --pending;
     }
-    if (item.kind == MapItem::kCurried || item.kind == MapItem::kComposed) parts += 2;
-    if (parts == 0) parts = 1;
+    if (item.kind == MapItem::kCurried || item.kind == MapItem::kComposed) pending += 2;
   }
   WEFT_CHECK(top_level < 256);
   out.push_back(static_cast<uint8_t>(top_level));
