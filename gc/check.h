@@ -7,9 +7,10 @@ namespace weft {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition);
 }  // namespace weft
 
-#define WEFT_CHECK(condition)                                                      \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]] ::weft::CheckFailed(__FILE__, __LINE__, #condition); \
+#define WEFT_CHECK(condition)                              \
+  do {                                                     \
+    if (!(condition)) [[unlikely]]                         \
+      ::weft::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 
 #if defined(WEFT_DEBUG_CHECKS)

@@ -98,7 +98,7 @@ void FullCollector::Run() {
   ClearWeak();
   for (RootSource* source : spaces_.sources) source->SweepDead(heap_);
   spaces_.marking = false;
-  bool poison = heap_.options_.stress_rate != 0 || heap_.options_.verify;
+  bool poison = heap_.PoisonsDeadMemory();
   spaces_.mature.Sweep(poison, 2 * spaces_.evacuation_blocks);
   spaces_.large.Sweep(poison);
   spaces_.mark_stack.Shrink();

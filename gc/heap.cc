@@ -13,6 +13,7 @@
 #include "gc/full_gc.h"
 #include "gc/handle.h"
 #include "gc/minor_gc.h"
+#include "gc/poison.h"
 #include "gc/spaces.h"
 
 namespace weft::gc {
@@ -66,7 +67,14 @@ Object* ImageSpace::FindObject(uint64_t address, const ShapeTable& shapes) const
 
 Heap::Heap(const HeapOptions& options) : spaces_(std::make_unique<Spaces>()), options_(options) {}
 
-Heap::~Heap() { WEFT_CHECK(root_head_ == nullptr); }
+Heap::~Heap() {
+  WEFT_CHECK(root_head_ == nullptr);
+  UnpoisonMemory(nursery_begin_, nursery_span_);
+}
+
+bool Heap::PoisonsDeadMemory() const {
+  return kAlwaysPoison || options_.stress_rate != 0 || options_.verify;
+}
 
 absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
   std::unique_ptr<Heap> heap(new Heap(options));
@@ -170,6 +178,7 @@ Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
   // allocation must come here, so nothing is cleared ahead.
   uint64_t end =
       stress ? nursery_top_ : std::min(limit, std::max(nursery_top_, nursery_end_ + kZeroChunk));
+  UnpoisonMemory(nursery_end_, end - nursery_end_);
   std::memset(reinterpret_cast<void*>(nursery_end_), 0, end - nursery_end_);
   nursery_end_ = end;
   auto* object = reinterpret_cast<Object*>(address);
@@ -240,10 +249,8 @@ void Heap::CollectMinor() {
 void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
   uint64_t allocated = nursery_top_ - spaces_->nursery_start;
   statistics_.allocated_bytes += allocated;
-  if (options_.stress_rate != 0 || options_.verify) {
-    // A pointer that was not updated finds no object there any more. 0xAB.. reads as a float.
-    std::memset(reinterpret_cast<void*>(spaces_->nursery_start), 0xAB, allocated);
-  }
+  // A pointer that was not updated finds no object there any more.
+  PoisonMemory(spaces_->nursery_start, allocated, PoisonsDeadMemory());
   if (options_.stress_rate != 0) {
     // Goes on behind the dead objects, so that they stay poisoned for as long as possible.
     nursery_end_ = nursery_top_;

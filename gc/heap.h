@@ -61,8 +61,8 @@ class RootSource {
  public:
   virtual ~RootSource() = default;
   virtual const char* name() const = 0;  // row of gc/roots.def
-  // Not only collections visit (HeapVerifier, Become): with minor = false nothing may be noted that a
-  // later minor visit relies on.
+  // Not only collections visit (HeapVerifier, Become): with minor = false nothing may be noted that
+  // a later minor visit relies on.
   virtual void VisitRoots(SlotVisitor& visitor, bool minor) = 0;
   // After marking, before sweeping, in a full collection: drop what is dead. `IsLive` answers for
   // any heap word.
@@ -158,6 +158,7 @@ class Heap {
   void TraceCollection(const std::string& what, uint64_t ns) const;
   void CheckLimits();
   bool EnsureReserves();
+  bool PoisonsDeadMemory() const;
   void VerifyOrDie(const char* when) const;
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h
   std::unique_ptr<Spaces> spaces_;

@@ -30,9 +30,7 @@ struct Word {
   static constexpr Word FromBits(uint64_t bits) { return Word{bits}; }
   // REQUIRES: kMinFixnum <= n <= kMaxFixnum.
   static constexpr Word Fixnum(int64_t n) { return Word{static_cast<uint64_t>(n) << 2}; }
-  static Word Pointer(const void* address) {
-    return Word{reinterpret_cast<uint64_t>(address) | 1};
-  }
+  static Word Pointer(const void* address) { return Word{reinterpret_cast<uint64_t>(address) | 1}; }
   static constexpr Word Bool(bool b) { return Word{b ? 0x0DU : 0x05U}; }
 
   constexpr bool operator==(const Word& other) const = default;
