@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "gc/check.h"
+#include "vm/fatal.h"
 #include "vm/generic.h"
 #include "vm/machine_internal.h"
 #include "vm/number/arith.h"
@@ -181,6 +182,15 @@ size_t FrameNeed(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
 
 // Calls the word of `cell` with the first `count` words of vm.scratch, on behalf of `at`.
 void CallAbove(Vm& vm, const uint32_t* at, WordCell* cell, size_t count, Op stub) WEFT_NO_ANALYSIS {
+  if (cell == nullptr) {
+    // The library has not named its word yet: say what it would have been called with.
+    const gc::Root first(vm.heap(), vm.scratch.get(0));
+    const Word second = count > 1 ? vm.scratch.get(1) : gc::kFalse;
+    const Outcome outcome = vm.Throw(ErrorKind::kBadArgument, first.get(), second);
+    WEFT_CHECK(outcome == Outcome::kThrow);
+    EndWithError(vm, vm.pending_error.get());
+    return;
+  }
   Context& context = *vm.current();
   if (IsDynamicAt(vm, at)) {
     context.EnsureRoom(count + 8);
@@ -274,10 +284,7 @@ void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
   context.overflowed = false;
   vm.scheduler().no_preemption = 0;  // a throw leaves the section
   if (context.handler_offset == 0) {
-    std::fprintf(stderr, "weft: an error was thrown before any handler was there\n");
-    vm.exit_status = 1;
-    vm.exiting = true;
-    context.pc = vm.HaltAddress();
+    EndWithError(vm, vm.pending_error.get());
     return;
   }
   uint64_t* record = context.CallAt(context.handler_offset);

@@ -1,0 +1,20 @@
+// The last resort: an error before the library's own handlers are in place (image build), or after
+// they are gone. Prints what is known to stderr and ends the VM with status 1.
+#ifndef WEFT_VM_FATAL_H_
+#define WEFT_VM_FATAL_H_
+
+#include "vm/objects.h"
+
+namespace weft {
+
+class Vm;
+
+// `error`: the error object; frames of the current context follow, innermost first.
+void EndWithError(Vm& vm, Word error) WEFT_NO_ALLOC;
+
+// One line for a value: numbers, strings, words, and what class anything else has.
+void PrintBriefly(Vm& vm, Word word) WEFT_NO_ALLOC;
+
+}  // namespace weft
+
+#endif  // WEFT_VM_FATAL_H_
