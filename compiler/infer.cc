@@ -334,6 +334,8 @@ bool Builder::ApplyWord(Word word, int tail) {
         return ApplyBody(word, primitive.body, primitive.counts, tail);
       case PrimitiveKind::kFunction:
         if (!Need(primitive.counts.inputs, word)) return false;
+        if (primitive.function == PrimCurry && ApplyPair(Value::kCurried)) return true;
+        if (primitive.function == PrimCompose && ApplyPair(Value::kComposed)) return true;
         EmitCall(Op::kCallPrimitive, primitive.counts.inputs, primitive.counts.outputs, word,
                  static_cast<int>(row), primitive.Has(kPrimNeedsMap));
         unit_.DependOn(word, Dependency::kEffect);
@@ -550,6 +552,16 @@ bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
   return true;
 }
 
+// curry and compose of what is known: no object yet. False: nothing was done.
+bool Builder::ApplyPair(Value::Kind kind) {
+  const bool known = IsCallable(Peek(0)) || (kind == Value::kComposed && IsCallable(Peek(1)));
+  if (!known) return false;
+  const ValueId second = Pop();
+  const ValueId first = Pop();
+  Push(unit_.Virtual(kind, first, second));
+  return true;
+}
+
 bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   *done = true;
   if (!Need(1, word)) return false;
@@ -566,11 +578,8 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   Pop();
   const bool is_curried = object == SpecialLayout(unit_.vm, Special::kCurriedLayout);
   const bool is_composed = object == SpecialLayout(unit_.vm, Special::kComposedLayout);
-  if (slots == 2 && ((is_curried && IsCallable(Peek(0))) ||
-                     (is_composed && (IsCallable(Peek(0)) || IsCallable(Peek(1)))))) {
-    const ValueId second = Pop();
-    const ValueId first = Pop();
-    Push(unit_.Virtual(is_curried ? Value::kCurried : Value::kComposed, first, second));
+  if (slots == 2 && (is_curried || is_composed) &&
+      ApplyPair(is_curried ? Value::kCurried : Value::kComposed)) {
     return true;
   }
   EmitCall(Op::kNewTuple, slots, 1, layout, 0);

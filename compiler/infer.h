@@ -66,6 +66,7 @@ class Builder {
   bool ApplyWord(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyShuffle(const EffectCounts& counts) WEFT_NO_ALLOC;
   bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;
+  bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;

@@ -1,10 +1,12 @@
-// Primitives of growable sequences: tuples whose first two slots are `underlying` (an array, byte
-// array or string) and `length`. Each changes such a sequence in one step, so that no slice of a
-// green thread can end half-way. They answer f and do nothing if the object is not of this form or
-// the element does not fit; the library's general code then does the work or throws.
+// Primitives of curried and composed callables, and of growable sequences: tuples whose first two
+// slots are `underlying` (an array, byte array or string) and `length`. Each changes such a
+// sequence in one step, so that no slice of a green thread can end half-way. They answer f and do
+// nothing if the object is not of this form or the element does not fit; the library's general code
+// then does the work or throws.
 #include <algorithm>
 #include <cstring>
 
+#include "gc/check.h"
 #include "gc/handle.h"
 #include "vm/primitives.h"
 #include "vm/strings.h"
@@ -142,6 +144,23 @@ Outcome Store(Vm& vm, Args args, size_t element_at, size_t seq_at, int64_t n) WE
 }
 
 }  // namespace
+
+// A tuple of two slots from the two operands.
+Outcome MakePair(Vm& vm, Args args, Special layout) WEFT_NO_ANALYSIS {
+  const Word described = vm.special(layout);
+  WEFT_CHECK(described.IsPointer());
+  const auto shape = static_cast<uint32_t>(As<Layout>(described)->shape.AsFixnum());
+  const Word pair = vm.heap().Allocate(shape, sizeof(gc::Object) + 2 * sizeof(Word));
+  gc::Object* object = gc::ObjectAt(pair);
+  vm.heap().Write(object, object->field(0), args.get(0));
+  vm.heap().Write(object, object->field(1), args.get(1));
+  args.set(0, pair);
+  return Outcome::kNext;
+}
+
+Outcome PrimCurry(Vm& vm, Args args) { return MakePair(vm, args, Special::kCurriedLayout); }
+
+Outcome PrimCompose(Vm& vm, Args args) { return MakePair(vm, args, Special::kComposedLayout); }
 
 Outcome PrimGrowablePush(Vm& vm, Args args) { return Store(vm, args, 0, 1, -1); }
 
