@@ -562,6 +562,15 @@ bool Builder::ApplyPair(Value::Kind kind) {
   return true;
 }
 
+// The top two items become one callable without an object, if what will be called is known.
+bool Builder::MakeVirtual(Value::Kind kind) {
+  if (!IsCallable(Peek(0)) && (kind == Value::kCurried || !IsCallable(Peek(1)))) return false;
+  const ValueId second = Pop();
+  const ValueId first = Pop();
+  Push(unit_.Virtual(kind, first, second));
+  return true;
+}
+
 bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   *done = true;
   if (!Need(1, word)) return false;
@@ -576,10 +585,10 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   const int slots = static_cast<int>(object->slot_count.AsFixnum());
   if (!Need(slots + 1, word)) return false;
   Pop();
-  const bool is_curried = object == SpecialLayout(unit_.vm, Special::kCurriedLayout);
-  const bool is_composed = object == SpecialLayout(unit_.vm, Special::kComposedLayout);
-  if (slots == 2 && (is_curried || is_composed) &&
-      ApplyPair(is_curried ? Value::kCurried : Value::kComposed)) {
+  if ((object == SpecialLayout(unit_.vm, Special::kCurriedLayout) &&
+       MakeVirtual(Value::kCurried)) ||
+      (object == SpecialLayout(unit_.vm, Special::kComposedLayout) &&
+       MakeVirtual(Value::kComposed))) {
     return true;
   }
   EmitCall(Op::kNewTuple, slots, 1, layout, 0);

@@ -26,6 +26,10 @@ namespace weft {
 
 // Vocabularies `kernel`, `math` and `effects` as far as the tests need them.
 inline constexpr char kPrelude[] = R"(
+IN: hashtables
+TUPLE: hashtable { count } { deleted } { array } ;
+IN: hash-sets
+TUPLE: hash-set { count } { deleted } { array } ;
 IN: effects
 TUPLE: effect { in read-only } { out read-only } { terminated? read-only } { in-var read-only } { out-var read-only } ;
 IN: accessors
@@ -54,8 +58,7 @@ USE: math
 GENERIC: boa ( slots... class -- tuple )
 TUPLE: curried { obj read-only } { quot read-only } ;
 TUPLE: composed { first read-only } { second read-only } ;
-: curry ( obj quot -- curry ) curried boa ; inline
-: compose ( quot1 quot2 -- compose ) composed boa ; inline
+: not ( obj -- ? ) [ f ] [ t ] if ; inline
 : 2dip ( x y quot -- x y ) swap [ dip ] dip ; inline
 : keep ( ..a x quot: ( ..a x -- ..b ) -- ..b x ) over [ call ] dip ; inline
 : bi ( x p q -- ) [ keep ] dip call ; inline
@@ -70,6 +73,11 @@ TUPLE: composed { first read-only } { second read-only } ;
 class StaticCompilerTest : public ::testing::Test {
  protected:
   void Load(const std::string& text) {
+    // One heap at a time: its addresses are fixed.
+    code_.reset();
+    report_.reset();
+    reader_.reset();
+    vm_.reset();
     Options options;
     auto vm = Vm::Create(options, &compiler_);
     ASSERT_TRUE(vm.ok()) << vm.status();
@@ -77,8 +85,12 @@ class StaticCompilerTest : public ::testing::Test {
     vm_->AttachCells(0);
     vm_->InitializeStubs();
     reader_ = std::make_unique<BootReader>(*vm_);
-    const absl::Status status = reader_->ReadSources(
-        {{"prelude", kPrelude}, {"test", "IN: test\nUSING: kernel math effects locals.backend continuations kernel.private system system.private ;\n" + WithSave(text)}});
+    const absl::Status status =
+        reader_->ReadSources({{"prelude", kPrelude},
+                              {"test",
+                               "IN: test\nUSING: kernel math effects locals.backend continuations "
+                               "kernel.private continuations.private system system.private ;\n" +
+                                   WithSave(text)}});
     ASSERT_TRUE(status.ok()) << status;
   }
 
