@@ -693,6 +693,16 @@ void BootReader::Finish() {
   }
   vm_.set_special(Special::kIntrinsicWords, ArrayOf(words));
   if (main_ != gc::kFalse) vm_.set_special(Special::kStartup, main_);
+  static constexpr struct {
+    const char* vocabulary;
+    const char* name;
+    Special special;
+  } kWords[] = {{"generic.single", "no-method", Special::kNoMethod},
+                {"generic.math", "no-math-method", Special::kNoMathMethod}};
+  for (const auto& named : kWords) {
+    const Word word = Find(named.vocabulary, named.name);
+    if (word != gc::kFalse) vm_.set_special(named.special, word);
+  }
 
   // Code of words that were given an effect after their body has stale counts.
   for (const Vocabulary& vocabulary : vocabularies_) {

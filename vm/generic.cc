@@ -18,6 +18,7 @@
 #include "vm/classes.h"
 #include "vm/code_builder.h"
 #include "vm/primitives.h"
+#include "vm/strings.h"
 #include "vm/vm.h"
 #include "vm/word_code.h"
 
@@ -185,10 +186,14 @@ Word DynamicChain(Vm& vm, Word generic, const Candidates& candidates, int64_t po
     branch = PrimitiveWord(vm, "kernel", "if");
     no_method = vm.special(Special::kNoMethod);
     if (peek == gc::kFalse || branch == gc::kFalse) return gc::kFalse;
-    if (candidates.last == gc::kFalse && !IsType(no_method, TypeId::kWordObject)) {
-      return gc::kFalse;
-    }
   }
+  if (candidates.last == gc::kFalse && no_method == gc::kFalse) {
+    // Before the library has set the special object: a word that throws undefined-word.
+    gc::Root name(heap, MakeString(heap, "no-method"));
+    const gc::Root nowhere(heap);
+    no_method = NewWord(vm, name, nowhere);
+  }
+  const gc::Root no_method_root(heap, no_method);
   gc::Root rest(heap);
   {
     gc::RootVector elements(heap);
