@@ -74,6 +74,18 @@ int RunWord(Vm& vm, Word word) WEFT_NO_ANALYSIS {
   return vm.exit_status;
 }
 
+// Words of the library that the VM calls by name.
+constexpr struct {
+  Special special;
+  const char* vocabulary;
+  const char* word;
+} kLibraryWords[] = {
+    {Special::kThrowHandler, "continuations", "throw"},
+    {Special::kNoMethod, "generic.single", "no-method"},
+    {Special::kNoMathMethod, "generic.math", "no-math-method"},
+    {Special::kSqrt, "math.functions", "sqrt"},
+};
+
 int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
   if (options.arguments.empty()) {
     return Fail(absl::InvalidArgumentError("--build-image needs the library's folder"), kExitUsage);
@@ -85,6 +97,10 @@ int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
   BootReader reader(**vm);
   if (absl::Status status = reader.ReadLibrary(options.arguments[0]); !status.ok()) {
     return Fail(status, kExitError);
+  }
+  for (const auto& row : kLibraryWords) {
+    const Word word = reader.Find(row.vocabulary, row.word);
+    if (word != gc::kFalse) (*vm)->set_special(row.special, word);
   }
   (*vm)->SpecialsChanged();
   const Word main = reader.main_word();

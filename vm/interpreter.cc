@@ -206,11 +206,11 @@ void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
 dispatch:
   in = *pc++;
   if (trace) [[unlikely]]
-    TraceInstruction(pc - 1, w);
+    TraceInstruction(pc - 1, w - vm.current()->block);
   switch (static_cast<Op>(in & 0xFF)) {
 #else
 L_Trace:
-  TraceInstruction(pc - 1, w);
+  TraceInstruction(pc - 1, w - vm.current()->block);
   goto* plain_labels[in & 0xFF];
 #endif
 

@@ -4,12 +4,11 @@
 
 #include <cstdint>
 
-#include "vm/objects.h"
 
 namespace weft {
 
-// name, operands, and the word in slot A (or the top item in dynamic mode) as bits.
-void TraceInstruction(const uint32_t* at, const Word* window);
+// The window's distance from the bottom of the data stack in words, the name, the operands.
+void TraceInstruction(const uint32_t* at, int64_t depth);
 
 }  // namespace weft
 
