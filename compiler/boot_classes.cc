@@ -532,6 +532,13 @@ void BootReader::DefineStructuralPredicates() {
   const Word branch = Find("kernel", "if");
   for (const Word word : class_order_) {
     const Class data = ClassFor(word);
+    bool is_defined = false;
+    {
+      const gc::NoAlloc scope;
+      is_defined = As<WordObject>(word)->def != gc::kFalse;
+    }
+    owner_ = word;
+    if (!is_defined) DefineClassWord(word, at);  // built-in ones and object, null, tuple
     if (data.predicate == gc::kFalse) continue;
     const Word predicate = data.predicate;
     owner_ = predicate;
