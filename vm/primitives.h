@@ -128,7 +128,8 @@ extern const Primitive kPrimitives[kPrimitiveCount];
 // Row of the primitive `word` of `vocabulary`; -1 if there is none.
 int FindPrimitive(absl::string_view vocabulary, absl::string_view word);
 
-#define PRIM(vocabulary, word, function, effect, flags) Outcome function(Vm& vm, Args args);
+#define PRIM(vocabulary, word, function, effect, flags) \
+  Outcome function(Vm& vm, Args args) WEFT_ALLOCATES;
 #define SHUFFLE(vocabulary, word, effect)
 #define BODY(vocabulary, word, opcode, effect)
 #include "vm/primitives.def"
