@@ -728,6 +728,34 @@ Word BootReader::DefaultInitial(Word class_word) {
   return gc::kFalse;
 }
 
+// A slot as the language describes it: a tuple slots:slot-spec.
+Word BootReader::SlotSpec(const Slot& slot, int64_t offset) {
+  const Word class_word =
+      slot.class_word == gc::kFalse ? Find("kernel", "object") : slot.class_word;
+  gc::Root initial(vm_.heap(), DefaultInitial(slot.class_word));
+  if (slot.initial != 0) {
+    const gc::NoAlloc scope;
+    initial.set(kept_.get(slot.initial));
+  }
+  const gc::Root name(vm_.heap(), String(slot.name));
+  const auto found = classes_.find(Find("slots", "slot-spec").bits);
+  if (found == classes_.end() || found->second.layout == 0) return gc::kFalse;
+  const Class& data = found->second;
+  const Word word = NewTuple(data);
+  const gc::NoAlloc scope;
+  Object* spec = gc::ObjectAt(word);
+  const auto put = [&](const char* field, Word value) WEFT_NO_ANALYSIS {
+    const int64_t index = SlotIndex(data, field);
+    if (index >= 0) vm_.heap().Write(spec, spec->field(static_cast<size_t>(index)), value);
+  };
+  put("name", name.get());
+  put("offset", Word::Fixnum(offset));
+  put("class", class_word);
+  put("initial", initial.get());
+  put("read-only", Word::Bool(slot.read_only));
+  return word;
+}
+
 // Properties of tuple classes: slots (own ones), superclass, and a prototype where some slot does
 // not begin as f.
 void BootReader::InstallPrototypes() {
@@ -737,18 +765,8 @@ void BootReader::InstallPrototypes() {
     if (data.superclass != gc::kFalse) AddProp(word, "superclass", data.superclass);
     if (data.layout == 0) continue;
     const size_t base = values_.size();
-    for (const Slot& slot : data.slots) {
-      const size_t row = values_.size();
-      Push(nowhere, String(slot.name));
-      Push(nowhere, slot.class_word == gc::kFalse ? Find("kernel", "object") : slot.class_word);
-      Push(nowhere, Word::Bool(slot.read_only));
-      {
-        const gc::NoAlloc scope;
-        Push(nowhere, kept_.get(slot.initial));
-      }
-      if (slot.initial == 0) values_.set(values_.size() - 1, DefaultInitial(slot.class_word));
-      Push(nowhere, ArrayFrom(row));
-    }
+    int64_t offset = data.total_slots - static_cast<int64_t>(data.slots.size());
+    for (const Slot& slot : data.slots) Push(nowhere, SlotSpec(slot, offset++));
     AddProp(word, "slots", ArrayFrom(base));
 
     gc::Root prototype(vm_.heap(), NewTuple(data));

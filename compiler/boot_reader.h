@@ -171,6 +171,7 @@ class BootReader {
   // Pushes elements that test the top of the stack: ( obj -- ? ).
   void PushTest(Word class_word);
   Word DefaultInitial(Word class_word);
+  Word SlotSpec(const Slot& slot, int64_t offset);
   Word ArrayOf(const std::vector<Word>& words);
 
   // --- boot_parse.cc: bodies, literals, effects

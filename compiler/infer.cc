@@ -346,7 +346,9 @@ bool Builder::ApplyWord(Word word, int tail) {
         return true;
     }
   }
-  if ((flags & kFlagSymbol) != 0) {
+  // Classes push themselves, as symbols do.
+  if ((flags & kFlagSymbol) != 0 ||
+      (object->class_info.IsPointer() && !IsType(object->def, TypeId::kQuotation))) {
     unit_.DependOn(word, Dependency::kDefinition);
     Push(unit_.Literal(word, scope_));
     return true;
@@ -370,8 +372,48 @@ bool Builder::ApplyShuffle(const EffectCounts& counts) {
   return true;
 }
 
+namespace {
+
+// The layout of the tuples that a constructor word of the VM makes (MakeConstructor); f if the word
+// is none.
+Word ConstructedLayout(const WordObject* word) WEFT_NO_ALLOC {
+  if (word->effect.IsPointer() || !IsType(word->code, TypeId::kCode)) return gc::kFalse;
+  const Code* code = As<Code>(word->code);
+  if (code->instruction_count.AsFixnum() != 3) return gc::kFalse;
+  const uint32_t* at = code->instructions() + 1;
+  if (DecodeOp(*at) != Op::kNewTuple) return gc::kFalse;
+  const Word layout = Word::FromBits(*LiteralAddress(at, DecodeD(*at)));
+  return IsType(layout, TypeId::kLayout) ? layout : gc::kFalse;
+}
+
+// How a generic word is called best: one whose methods are slot accessors reads the slot in line.
+Op AccessorOp(const Array* info, const EffectCount& effect) WEFT_NO_ALLOC {
+  const Word methods = info->elements[kGenericMethods];
+  if (!IsType(methods, TypeId::kArray)) return Op::kCallGeneric;
+  const bool reads = effect.inputs == 1 && effect.outputs == 1;
+  const bool writes = effect.inputs == 2 && effect.outputs == 0;
+  for (int64_t i = 1; i < As<Array>(methods)->size(); i += 2) {
+    const Word method = As<Array>(methods)->elements[i];
+    if (!IsType(method, TypeId::kWordObject)) continue;
+    const int64_t flags = As<WordObject>(method)->flags.AsFixnum();
+    if (reads && (flags & kFlagReadsSlot) != 0) return Op::kSlotOf;
+    if (writes && (flags & kFlagWritesSlot) != 0) return Op::kSetSlotOf;
+  }
+  return Op::kCallGeneric;
+}
+
+}  // namespace
+
 bool Builder::ApplyByEffect(Word word, int tail) {
   const WordObject* object = As<WordObject>(word);
+  const Word layout = ConstructedLayout(object);
+  if (layout.IsPointer()) {
+    const int slots = static_cast<int>(As<Layout>(layout)->slot_count.AsFixnum());
+    if (!Need(slots, word)) return false;
+    unit_.DependOn(As<Layout>(layout)->class_word, Dependency::kClass);
+    EmitCall(Op::kNewTuple, slots, 1, layout, 0);
+    return true;
+  }
   EffectCount effect;
   if (!ReadEffect(unit_.vm, object->effect, &effect)) return Fail("missing-effect", word);
   if (!Need(effect.inputs, word)) return false;
@@ -382,12 +424,13 @@ bool Builder::ApplyByEffect(Word word, int tail) {
   if (IsType(object->generic_info, TypeId::kArray) &&
       As<Array>(object->generic_info)->elements[kGenericKind] ==
           Word::Fixnum(static_cast<int64_t>(GenericKind::kSingle))) {
-    call = Op::kCallGeneric;
+    call = AccessorOp(As<Array>(object->generic_info), effect);
     tail_call = Op::kTailCallGeneric;
   }
   // A word that never returns is called, so that a trace shows who called it.
-  const bool in_tail = tail == 0 && handler_ < 0 && !infer_only_ && !effect.terminated &&
-                       static_cast<int>(s_.data.size()) == effect.inputs &&
+  const bool is_accessor = call == Op::kSlotOf || call == Op::kSetSlotOf;
+  const bool in_tail = tail == 0 && !is_accessor && handler_ < 0 && !infer_only_ &&
+                       !effect.terminated && static_cast<int>(s_.data.size()) == effect.inputs &&
                        effect.outputs == expected_outputs_;
   if (in_tail) {
     EmitCall(tail_call, effect.inputs, effect.outputs, word, 0);
@@ -580,8 +623,10 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   if (!layout.IsPointer()) return Expand(word, 1, tail);
   const Layout* object = As<Layout>(layout);
   unit_.DependOn(top.literal, Dependency::kClass);
-  // Layouts whose slots have declared classes need checks that the language writes.
-  if (object->spare.IsTrue() && object->spare != Word::Fixnum(0)) return Expand(word, 1, tail);
+  // Slots with declared classes need checks, which the language writes.
+  if ((As<WordObject>(top.literal)->flags.AsFixnum() & kFlagBoaCheck) != 0) {
+    return Expand(word, 1, tail);
+  }
   const int slots = static_cast<int>(object->slot_count.AsFixnum());
   if (!Need(slots + 1, word)) return false;
   Pop();

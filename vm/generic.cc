@@ -109,7 +109,7 @@ Candidates FindCandidates(Vm& vm, const Array* info, uint32_t shape) WEFT_NO_ALL
 
 // The static body of a chain: Move the value up, test, tail-call.
 Word StaticChain(Vm& vm, const gc::Root& chain, Word generic, const Candidates& candidates,
-                 uint32_t inputs, uint32_t outputs, uint32_t slot) {
+                 uint32_t inputs, uint32_t outputs, uint32_t slot) WEFT_ALLOCATES {
   CodeBuilder builder(vm);
   {
     const gc::NoAlloc scope;
@@ -148,7 +148,7 @@ Word StaticChain(Vm& vm, const gc::Root& chain, Word generic, const Candidates& 
 }
 
 // A quotation of up to five elements.
-Word SmallQuotation(Vm& vm, const gc::RootVector& elements) {
+Word SmallQuotation(Vm& vm, const gc::RootVector& elements) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   const size_t count = elements.size();
   const gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8));
@@ -173,7 +173,8 @@ Word PrimitiveWord(Vm& vm, const char* vocabulary, const char* name) WEFT_NO_ALL
 }
 
 // The dynamic body of a chain as a quotation; f if the words it needs are not there.
-Word DynamicChain(Vm& vm, Word generic, const Candidates& candidates, int64_t position) {
+Word DynamicChain(Vm& vm, Word generic, const Candidates& candidates,
+                  int64_t position) WEFT_ALLOCATES {
   static constexpr const char* kPeek[] = {"dup", "over", "pick"};
   gc::Heap& heap = vm.heap();
   Word peek = gc::kFalse;
@@ -229,7 +230,7 @@ Word DynamicChain(Vm& vm, Word generic, const Candidates& candidates, int64_t po
   return rest.get();
 }
 
-Word MakeChain(Vm& vm, Word generic, const Candidates& candidates) {
+Word MakeChain(Vm& vm, Word generic, const Candidates& candidates) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   gc::Root name(heap);
   gc::Root nowhere(heap);
@@ -274,7 +275,7 @@ Word MakeChain(Vm& vm, Word generic, const Candidates& candidates) {
 }
 
 // A cache with room for one more entry, holding the entries of `old` (null: none).
-Word GrowCache(Vm& vm, const gc::Root& info_root, bool keep) {
+Word GrowCache(Vm& vm, const gc::Root& info_root, bool keep) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   int64_t pairs = kFirstPairs;
   if (keep) {
@@ -307,7 +308,7 @@ Word GrowCache(Vm& vm, const gc::Root& info_root, bool keep) {
   return word;
 }
 
-void Remember(Vm& vm, Word generic, uint32_t shape, Word target_word) {
+void Remember(Vm& vm, Word generic, uint32_t shape, Word target_word) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   gc::Root target(heap, target_word);
   gc::Root info(heap);
