@@ -309,9 +309,8 @@ void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
   const auto count = static_cast<int64_t>(((words[2] >> 2) - context.base_offset) / sizeof(Word));
   for (int64_t i = 0; i < count; ++i) Push(context, items->elements[i]);
   Push(context, vm.pending_error.get());
-  // A position inside dynamic code for whatever goes wrong with the recovery callable.
-  context.pc = vm.StubAddress(Op::kStubHandler);
-  DynJumpTo(vm, context.pc, recovery);
+  context.pc = vm.BetweenAddress() + 1;
+  DynJumpTo(vm, vm.BetweenAddress(), recovery);
 }
 
 void MakeRoom(Vm& vm, const uint32_t* at, size_t words) {
@@ -571,11 +570,11 @@ void CallEffect(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   PushCallPc(context, AfterInstruction(at));
   Word* begin = context.window + win;
   EnterBase(vm, begin, begin + inputs, outputs, /*dynamic_caller=*/false, callable);
-  context.pc = vm.StubAddress(Op::kStubExitDynamic);
+  context.pc = vm.BetweenAddress() + 1;
   if (cell != nullptr) {
-    DynCall(vm, context.pc, cell, /*tail=*/true);
+    DynCall(vm, vm.BetweenAddress(), cell, /*tail=*/true);
   } else {
-    DynJumpTo(vm, context.pc, callable);
+    DynJumpTo(vm, vm.BetweenAddress(), callable);
   }
 }
 
@@ -585,8 +584,8 @@ void EnterDynamic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   WordCell* cell = As<WordObject>(word)->word_cell();
   Word* begin = context.window;
   EnterBase(vm, begin, begin + cell->inputs, cell->outputs, /*dynamic_caller=*/false, word);
-  context.pc = vm.StubAddress(Op::kStubExitDynamic);
-  DynCall(vm, context.pc, cell, /*tail=*/true);
+  context.pc = vm.BetweenAddress() + 1;
+  DynCall(vm, vm.BetweenAddress(), cell, /*tail=*/true);
 }
 
 void DynCall(Vm& vm, const uint32_t* at, WordCell* cell, bool tail) WEFT_NO_ANALYSIS {

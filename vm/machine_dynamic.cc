@@ -115,8 +115,8 @@ void Try(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   PushCall(context, AsRaw(context.handler_offset));
   PushCallPc(context, vm.StubAddress(Op::kStubHandler));
   context.handler_offset = context.CallOffset(context.call_top);
-  context.pc = vm.StubAddress(Op::kStubHandler);
-  DynJumpTo(vm, at, body);
+  context.pc = vm.BetweenAddress() + 1;
+  DynJumpTo(vm, vm.BetweenAddress(), body);
 }
 
 void WithDatastack(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
@@ -137,8 +137,8 @@ void WithDatastack(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   PushCallPc(context, vm.StubAddress(Op::kStubEndDatastack));
   context.base_offset = context.DataOffset(context.window);
   for (int64_t i = 0; i < count; ++i) Push(context, items->elements[i]);
-  context.pc = vm.StubAddress(Op::kStubEndDatastack);
-  DynJumpTo(vm, at, callable);
+  context.pc = vm.BetweenAddress() + 1;
+  DynJumpTo(vm, vm.BetweenAddress(), callable);
 }
 
 void SetDatastack(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
@@ -188,8 +188,8 @@ void CallEffectWord(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   const Word callable = PopItem(context);
   EnterBase(vm, context.window - inputs, context.window, static_cast<uint64_t>(outputs),
             /*dynamic_caller=*/true, callable);
-  context.pc = vm.StubAddress(Op::kStubExitDynamic);
-  DynJumpTo(vm, at, callable);
+  context.pc = vm.BetweenAddress() + 1;
+  DynJumpTo(vm, vm.BetweenAddress(), callable);
 }
 
 void DispatchTable(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
@@ -332,12 +332,13 @@ void DynBody(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
 
 void Stub(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
+  // A pc at a stub means: returned to, its frame words on top of the call stack.
+  context.pc = at;
   switch (DecodeOp(*at)) {
     case Op::kStubExitDynamic:
       ExitDynamic(vm, at);
       return;
     case Op::kStubEndDatastack: {
-      context.pc = at;
       const Word items = ItemsArray(vm);
       context.window = context.DataAt(context.base_offset);
       context.base_offset = *context.call_top++ >> 2;
@@ -352,7 +353,8 @@ void Stub(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       return;
     case Op::kStubCompose: {
       const Word second{*context.call_top++};
-      DynJumpTo(vm, at, second);
+      context.pc = vm.BetweenAddress() + 1;
+      DynJumpTo(vm, vm.BetweenAddress(), second);
       return;
     }
     case Op::kStubResumeOp: {

@@ -80,7 +80,7 @@ void Vm::InitializeStubs() WEFT_NO_ANALYSIS {
   // kNop before each stub: kReturn reads its A operand, 0.
   stub_words_ = static_cast<ptrdiff_t>(2 * kStubCount);
   if (!stubs.IsPointer()) {
-    const auto words = static_cast<size_t>(stub_words_) + 2;
+    const auto words = static_cast<size_t>(stub_words_) + 4;
     const size_t bytes = sizeof(Code) + words * sizeof(uint32_t);
     stubs = heap_->AllocatePinned(ShapeOf(TypeId::kCode), bytes);
     auto* code = As<Code>(stubs);
@@ -95,6 +95,8 @@ void Vm::InitializeStubs() WEFT_NO_ANALYSIS {
     }
     *at++ = EncodeABC(Op::kNop);
     *at++ = EncodeABC(Op::kHalt);
+    *at++ = EncodeABC(Op::kDynReturn);
+    *at++ = EncodeABC(Op::kDynReturn);
     set_special(Special::kStubs, stubs);
   }
   stubs_begin_ = As<Code>(stubs)->instructions();

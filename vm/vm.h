@@ -89,6 +89,8 @@ class Vm {
     return pc - stubs_begin_ < stub_words_ && pc >= stubs_begin_;
   }
   const uint32_t* HaltAddress() const { return stubs_begin_ + stub_words_ + 1; }
+  // A kDynReturn: where a context stands that is between two pieces of dynamic code.
+  const uint32_t* BetweenAddress() const { return stubs_begin_ + stub_words_ + 2; }
   // Finds the addresses again from the special object (after an image was mapped), or makes it.
   void InitializeStubs() WEFT_ALLOCATES;
 
