@@ -131,6 +131,7 @@ enum WordFlag : int64_t {
   kFlagReadsSlot = int64_t{1} << 34,   // a method that is an untyped reader of slot kFlagSlotShift
   kFlagWritesSlot = int64_t{1} << 35,  // or an untyped writer ( value object -- )
   kFlagSlotShift = 36,                 // slot number, 8 bits
+  kFlagBoaCheck = int64_t{1} << 44,    // a tuple class whose slots have classes: `boa` checks them
   kFlagUncompiled = int64_t{1} << 33,  // does not infer: dynamic callers may run it, static ones get not-compiled
 };
 

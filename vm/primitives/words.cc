@@ -11,7 +11,7 @@
 namespace weft {
 namespace {
 
-Word Get(Args args, size_t i) {
+Word Get(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return args.get(i);
 }
@@ -26,6 +26,7 @@ constexpr FlagName kFlagNames[] = {
     {"inline", kFlagInline},       {"recursive", kFlagRecursive}, {"foldable", kFlagFoldable},
     {"flushable", kFlagFlushable}, {"parsing", kFlagParsing},     {"macro", kFlagMacro},
     {"symbol", kFlagSymbol},       {"delimiter", kFlagDelimiter}, {"deferred", kFlagDeferred},
+    {"boa-check", kFlagBoaCheck},
 };
 
 }  // namespace
