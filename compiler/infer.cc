@@ -449,6 +449,8 @@ bool Builder::ApplyByEffect(Word word, int tail) {
 }
 
 bool Builder::ApplyMacro(Word word, int tail) {
+  const int64_t literals = As<WordObject>(word)->flags.AsFixnum() >> kFlagTransformShift & 0xFF;
+  if (literals != 0) return Expand(word, static_cast<int>(literals - 1), tail);
   EffectCount effect;
   if (!ReadEffect(unit_.vm, As<WordObject>(word)->effect, &effect)) {
     return Fail("missing-effect", word);

@@ -132,6 +132,7 @@ enum WordFlag : int64_t {
   kFlagWritesSlot = int64_t{1} << 35,  // or an untyped writer ( value object -- )
   kFlagSlotShift = 36,                 // slot number, 8 bits
   kFlagBoaCheck = int64_t{1} << 44,    // a tuple class whose slots have classes: `boa` checks them
+  kFlagTransformShift = 45,            // "transform-n" + 1, 8 bits: literals a macro takes; 0: its inputs
   kFlagUncompiled = int64_t{1} << 33,  // does not infer: dynamic callers may run it, static ones get not-compiled
 };
 

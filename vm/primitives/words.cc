@@ -99,6 +99,12 @@ Outcome PrimSyncWordProp(Vm& vm, Args args) {
       flags |= (reads ? kFlagReadsSlot : kFlagWritesSlot) | value.AsFixnum() << kFlagSlotShift;
     }
   }
+  if (StringEquals(key, "transform-n")) {
+    flags &= ~(int64_t{0xFF} << kFlagTransformShift);
+    if (value.IsFixnum() && value.AsFixnum() >= 0 && value.AsFixnum() < 255) {
+      flags |= (value.AsFixnum() + 1) << kFlagTransformShift;
+    }
+  }
   word->flags = Word::Fixnum(flags);
   return Outcome::kNext;
 }
@@ -121,13 +127,16 @@ Outcome PrimPrimitiveNumber(Vm& vm, Args args) {
 Outcome PrimInstallCode(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kCode)) return BadType(vm, TypeId::kCode, args, 0);
   if (!Is(args, 1, TypeId::kWordObject)) return BadType(vm, TypeId::kWordObject, args, 1);
+  bool fits = false;
   {
     const gc::NoAlloc scope;
     const int64_t mode = As<Code>(args.get(0))->mode_and_counts.AsFixnum() & 0xFF;
-    if (mode != static_cast<int64_t>(CodeMode::kStatic) ||
-        As<Code>(args.get(0))->owner != args.get(1)) {
-      return vm.Throw(ErrorKind::kBadArgument, args.get(0), args.get(1));
-    }
+    fits = mode == static_cast<int64_t>(CodeMode::kStatic) &&
+           As<Code>(args.get(0))->owner == args.get(1);
+  }
+  if (!fits) return vm.Throw(ErrorKind::kBadArgument, Get(args, 0), Get(args, 1));
+  {
+    const gc::NoAlloc scope;
     int64_t flags = WordAt(args, 1)->flags.AsFixnum();
     WordAt(args, 1)->flags = Word::Fixnum(flags & ~kFlagUncompiled);
   }
@@ -140,17 +149,20 @@ Outcome PrimInstallCode(Vm& vm, Args args) {
 Outcome PrimInstallQuotationCode(Vm& vm, Args args) {
   if (args.is_true(0) && !Is(args, 0, TypeId::kCode)) return BadType(vm, TypeId::kCode, args, 0);
   if (!Is(args, 1, TypeId::kQuotation)) return BadType(vm, TypeId::kQuotation, args, 1);
+  int64_t packed = static_cast<int64_t>(CodeMode::kStatic);
+  if (args.is_true(0)) {
+    const gc::NoAlloc scope;
+    packed = As<Code>(args.get(0))->mode_and_counts.AsFixnum();
+  }
+  if ((packed & 0xFF) != static_cast<int64_t>(CodeMode::kStatic)) {
+    return vm.Throw(ErrorKind::kBadArgument, Get(args, 0), Get(args, 1));
+  }
   const gc::NoAlloc scope;
   auto* quotation = As<Quotation>(args.get(1));
   if (!args.is_true(0)) {
     quotation->effect = gc::kTrue;
     quotation->code = gc::kFalse;
     return Outcome::kNext;
-  }
-  const auto* code = As<Code>(args.get(0));
-  const int64_t packed = code->mode_and_counts.AsFixnum();
-  if ((packed & 0xFF) != static_cast<int64_t>(CodeMode::kStatic)) {
-    return vm.Throw(ErrorKind::kBadArgument, args.get(0), args.get(1));
   }
   const int64_t inputs = packed >> 8 & 0xFF;
   const int64_t outputs = packed >> 16 & 0xFF;
