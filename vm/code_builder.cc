@@ -9,6 +9,15 @@
 namespace weft {
 namespace {
 
+Word MakeBytes(gc::Heap& heap, const std::vector<uint8_t>& bytes) WEFT_ALLOCATES {
+  const Word word = heap.Allocate(ShapeOf(TypeId::kByteArray), 16 + bytes.size());
+  const gc::NoAlloc scope;
+  auto* object = static_cast<ByteArray*>(gc::ObjectAt(word));
+  object->length = Word::Fixnum(static_cast<int64_t>(bytes.size()));
+  if (!bytes.empty()) std::memcpy(object->bytes, bytes.data(), bytes.size());
+  return word;
+}
+
 constexpr uint32_t kUnbound = ~uint32_t{0};
 constexpr size_t kCodeHeaderBytes = 64;
 static_assert(sizeof(Code) == kCodeHeaderBytes);
@@ -200,7 +209,7 @@ bool CodeBuilder::ApplyFixups() {
 }
 
 Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const gc::Root& owner,
-                         const gc::Root& path) {
+                         const gc::Root& path) WEFT_ALLOCATES {
   if (!ApplyFixups()) return gc::kFalse;
   // Every entry, those of local subroutines too, charges for its own paths.
   for (size_t i = 0; i < words_.size(); i += InfoOf(DecodeOp(words_[i])).words()) {
@@ -222,15 +231,6 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
     }
   }
 
-  const auto make_bytes = [&heap](const std::vector<uint8_t>& bytes) {
-    const Word word = heap.Allocate(ShapeOf(TypeId::kByteArray), 16 + bytes.size());
-    const gc::NoAlloc scope;
-    auto* object = static_cast<ByteArray*>(gc::ObjectAt(word));
-    object->length = Word::Fixnum(static_cast<int64_t>(bytes.size()));
-    if (!bytes.empty()) std::memcpy(object->bytes, bytes.data(), bytes.size());
-    return word;
-  };
-
   std::vector<uint8_t> bytes;
   const auto header = static_cast<uint32_t>(4 + maps_.size() * 8);
   AppendU32(bytes, static_cast<uint32_t>(maps_.size()));
@@ -239,13 +239,13 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
     AppendU32(bytes, header + map.offset);
   }
   bytes.insert(bytes.end(), map_bytes_.begin(), map_bytes_.end());
-  gc::Root maps(heap, make_bytes(bytes));
+  gc::Root maps(heap, MakeBytes(heap, bytes));
 
   gc::Root lines(heap);
   if (!path.is_false() && !positions_.empty()) {
     bytes.clear();
     for (const uint32_t n : positions_) AppendU32(bytes, n);
-    gc::Root rows(heap, make_bytes(bytes));
+    gc::Root rows(heap, MakeBytes(heap, bytes));
     lines.set(heap.Allocate(ShapeOf(TypeId::kArray), 32));
     const gc::NoAlloc scope;
     auto* array = static_cast<Array*>(gc::ObjectAt(lines.get()));

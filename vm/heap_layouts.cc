@@ -39,7 +39,8 @@ size_t SizeOfCallStack(const Object* object) {
              sizeof(Word);
 }
 
-void TraceCallStack(Object* object, SlotVisitor& visitor) {
+// The caller is the collector.
+void TraceCallStack(Object* object, SlotVisitor& visitor) WEFT_NO_ANALYSIS {
   auto* stack = static_cast<CallStack*>(object);
   visitor.Visit(&stack->namestack);
   if (stack->resume == gc::Word::Fixnum(0)) return;  // being filled

@@ -57,6 +57,7 @@ void TraceString(gc::Object* object, gc::SlotVisitor& visitor) {
 
 Word NewString(gc::Heap& heap, int64_t size, String::Width width) {
   const Word word = heap.Allocate(ShapeOf(TypeId::kString), StringBytes(size, width));
+  const gc::NoAlloc scope;
   auto* string = static_cast<String*>(gc::ObjectAt(word));
   string->length_and_width = Word::Fixnum(size * 4 + width);
   string->hash = gc::kFalse;
@@ -103,6 +104,7 @@ Word MakeString(gc::Heap& heap, absl::string_view utf8) {
     widest = std::max(widest, DecodeUtf8(bytes, utf8.size(), i));
   }
   const Word word = NewString(heap, size, WidthFor(widest));
+  const gc::NoAlloc scope;
   auto* string = static_cast<String*>(gc::ObjectAt(word));
   size_t i = 0;
   for (int64_t n = 0; n < size; ++n) {
@@ -115,6 +117,7 @@ Word MakeString(gc::Heap& heap, const uint32_t* code_points, int64_t size) {
   uint32_t widest = 0;
   for (int64_t i = 0; i < size; ++i) widest = std::max(widest, code_points[i]);
   const Word word = NewString(heap, size, WidthFor(widest));
+  const gc::NoAlloc scope;
   auto* string = static_cast<String*>(gc::ObjectAt(word));
   for (int64_t i = 0; i < size; ++i) StoreRaw(string->data, string->width(), i, code_points[i]);
   return word;

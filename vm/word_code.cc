@@ -38,7 +38,7 @@ EffectCounts CountsOfWord(Vm& vm, const gc::Root& word) WEFT_NO_ALLOC {
 
 // One instruction with the word as its literal: kEnterDynamic, kUndefined, kDispatchMath.
 Word OneInstruction(Vm& vm, Op op, uint32_t a, CodeMode mode, const EffectCounts& counts,
-                    const gc::Root& word) {
+                    const gc::Root& word) WEFT_ALLOCATES {
   CodeBuilder builder(vm);
   uint32_t literal = 0;
   {
@@ -69,7 +69,7 @@ void EmitShuffle(CodeBuilder& builder, const EffectCounts& counts) {
   }
 }
 
-void MakePrimitiveCode(Vm& vm, const gc::Root& word, size_t row) {
+void MakePrimitiveCode(Vm& vm, const gc::Root& word, size_t row) WEFT_ALLOCATES {
   const Primitive& primitive = kPrimitives[row];
   const EffectCounts& counts = primitive.counts;
   const gc::Root no_path(vm.heap());
@@ -99,7 +99,7 @@ void MakePrimitiveCode(Vm& vm, const gc::Root& word, size_t row) {
   SetEntry(vm, word, code, CodeMode::kStatic);
 }
 
-void MakeSymbolCode(Vm& vm, const gc::Root& word) {
+void MakeSymbolCode(Vm& vm, const gc::Root& word) WEFT_ALLOCATES {
   const gc::Root no_path(vm.heap());
   CodeBuilder builder(vm);
   uint32_t literal = 0;
@@ -121,7 +121,7 @@ void MakeSymbolCode(Vm& vm, const gc::Root& word) {
 
 }  // namespace
 
-void EmitDynamicEntry(CodeBuilder& builder, const gc::Root& word) {
+void EmitDynamicEntry(CodeBuilder& builder, const gc::Root& word) WEFT_ALLOCATES {
   uint32_t literal = 0;
   {
     const gc::NoAlloc scope;

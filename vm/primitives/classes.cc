@@ -12,31 +12,46 @@
 namespace weft {
 namespace {
 
-Word Get(Args args, size_t i) {
+Word Get(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return args.get(i);
 }
 
-bool AreWords(Args args, size_t first, size_t second) {
+bool AreWords(Args args, size_t first, size_t second) WEFT_ALLOCATES {
   return Is(args, first, TypeId::kWordObject) && Is(args, second, TypeId::kWordObject);
 }
 
-Outcome WantsWords(Vm& vm, Args args, size_t first, size_t second) {
+Outcome WantsWords(Vm& vm, Args args, size_t first, size_t second) WEFT_ALLOCATES {
   const size_t bad = Is(args, first, TypeId::kWordObject) ? second : first;
   return BadType(vm, TypeId::kWordObject, args, bad);
 }
 
-Outcome BadInfo(Vm& vm, Args args) {
+Outcome BadInfo(Vm& vm, Args args) WEFT_ALLOCATES {
   return vm.Throw(ErrorKind::kBadArgument, Get(args, 0), Get(args, 1));
 }
 
-bool IsTupleAt(Args args, size_t i) {
+// Throws if an element of the array in args[i] is no word.
+Outcome CheckWordsIn(Vm& vm, Args args, size_t i) WEFT_ALLOCATES {
+  Word other = gc::kFalse;
+  bool found = false;
+  {
+    const gc::NoAlloc scope;
+    const auto* array = As<Array>(args.get(i));
+    for (int64_t n = 0; n < array->size() && !found; ++n) {
+      other = array->elements[n];
+      found = !IsType(other, TypeId::kWordObject);
+    }
+  }
+  return found ? vm.ThrowType(TypeId::kWordObject, other) : Outcome::kNext;
+}
+
+bool IsTupleAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return IsTuple(args.get(i));
 }
 
 // A new tuple of the layout in args[i], all slots f.
-Word NewTuple(Vm& vm, Args args, size_t i, int64_t* slots) {
+Word NewTuple(Vm& vm, Args args, size_t i, int64_t* slots) WEFT_ALLOCATES {
   uint32_t shape = 0;
   {
     const gc::NoAlloc scope;
@@ -196,14 +211,12 @@ Outcome PrimNextMethod(Vm& vm, Args args) {
 
 Outcome PrimSortClasses(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 0);
+  if (CheckWordsIn(vm, args, 0) == Outcome::kThrow) return Outcome::kThrow;
   std::vector<Word> classes;
   {
     const gc::NoAlloc scope;
     const auto* array = As<Array>(args.get(0));
     for (int64_t i = 0; i < array->size(); ++i) {
-      if (!IsType(array->elements[i], TypeId::kWordObject)) {
-        return vm.ThrowType(TypeId::kWordObject, array->elements[i]);
-      }
       classes.push_back(array->elements[i]);
     }
     SortClasses(vm, classes);
@@ -225,15 +238,7 @@ Outcome PrimLayout(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kWordObject)) return BadType(vm, TypeId::kWordObject, args, 0);
   if (!args.is_fixnum(1)) return BadType(vm, TypeId::kFixnum, args, 1);
   if (!Is(args, 2, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 2);
-  {
-    const gc::NoAlloc scope;
-    const auto* array = As<Array>(args.get(2));
-    for (int64_t i = 0; i < array->size(); ++i) {
-      if (!IsType(array->elements[i], TypeId::kWordObject)) {
-        return vm.ThrowType(TypeId::kWordObject, array->elements[i]);
-      }
-    }
-  }
+  if (CheckWordsIn(vm, args, 2) == Outcome::kThrow) return Outcome::kThrow;
   const gc::Root class_word(vm.heap(), Get(args, 0));
   const gc::Root superclasses(vm.heap(), Get(args, 2));
   gc::Root layout(vm.heap());
@@ -246,8 +251,8 @@ Outcome PrimLayout(Vm& vm, Args args) {
 }
 
 Outcome PrimLayoutOf(Vm& vm, Args args) {
+  if (!IsTupleAt(args, 0)) return vm.ThrowType(TypeId::kLayout, Get(args, 0));
   const gc::NoAlloc scope;
-  if (!IsTuple(args.get(0))) return vm.ThrowType(TypeId::kLayout, args.get(0));
   args.set(0, Word::Pointer(LayoutOf(vm, args.get(0))));
   return Outcome::kNext;
 }
@@ -296,12 +301,12 @@ Outcome PrimLayoutConstructor(Vm& vm, Args args) {
 Outcome PrimSlotsToTuple(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 0);
   if (!Is(args, 1, TypeId::kLayout)) return BadType(vm, TypeId::kLayout, args, 1);
+  bool fits = false;
   {
     const gc::NoAlloc scope;
-    if (As<Array>(args.get(0))->length != As<Layout>(args.get(1))->slot_count) {
-      return vm.Throw(ErrorKind::kBadArgument, args.get(0), args.get(1));
-    }
+    fits = As<Array>(args.get(0))->length == As<Layout>(args.get(1))->slot_count;
   }
+  if (!fits) return vm.Throw(ErrorKind::kBadArgument, Get(args, 0), Get(args, 1));
   int64_t slots = 0;
   const Word word = NewTuple(vm, args, 1, &slots);
   const gc::NoAlloc scope;
@@ -315,10 +320,10 @@ Outcome PrimSlotsToTuple(Vm& vm, Args args) {
 }
 
 Outcome PrimTupleToSlots(Vm& vm, Args args) {
+  if (!IsTupleAt(args, 0)) return vm.ThrowType(TypeId::kLayout, Get(args, 0));
   int64_t slots = 0;
   {
     const gc::NoAlloc scope;
-    if (!IsTuple(args.get(0))) return vm.ThrowType(TypeId::kLayout, args.get(0));
     slots = LayoutOf(vm, args.get(0))->slot_count.AsFixnum();
   }
   const Word word =

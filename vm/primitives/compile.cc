@@ -2,6 +2,7 @@
 #include "vm/compile_request.h"
 #include "vm/disassembler.h"
 #include "vm/primitives.h"
+#include "vm/primitives/operands.h"
 #include "vm/strings.h"
 #include "vm/vm.h"
 
@@ -17,7 +18,7 @@ Outcome PrimDisassemble(Vm& vm, Args args) {
     gc::NoAlloc scope;
     if (IsType(args.get(0), TypeId::kCode)) text = Disassemble(vm, As<Code>(args.get(0)));
   }
-  if (text.empty()) return vm.ThrowType(TypeId::kCode, args.get(0));
+  if (text.empty()) return BadType(vm, TypeId::kCode, args, 0);
   args.set(0, MakeString(vm.heap(), text));
   return Outcome::kNext;
 }

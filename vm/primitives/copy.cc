@@ -11,7 +11,7 @@ namespace {
 // Operands: from count src to dst.
 enum : size_t { kFrom, kCount, kSource, kTo, kTarget };
 
-int64_t SizeAt(Args args, size_t i) {
+int64_t SizeAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   const Word word = args.get(i);
   if (IsType(word, TypeId::kArray)) return As<Array>(word)->size();
@@ -19,7 +19,7 @@ int64_t SizeAt(Args args, size_t i) {
   return As<String>(word)->size();
 }
 
-void CopyArray(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) {
+void CopyArray(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   const auto* source = As<Array>(args.get(kSource));
   auto* target = As<Array>(args.get(kTarget));
@@ -31,17 +31,15 @@ void CopyArray(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) {
 }
 
 // A store may move the target's content aside, hence allocate.
-void CopyString(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) {
+void CopyString(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) WEFT_ALLOCATES {
   bool backwards = false;
-  const gc::Root source(vm.heap(), [&] {
+  gc::Root source(vm.heap()), target(vm.heap());
+  {
     const gc::NoAlloc scope;
     backwards = args.get(kSource) == args.get(kTarget) && from < to;
-    return args.get(kSource);
-  }());
-  const gc::Root target(vm.heap(), [&] {
-    const gc::NoAlloc scope;
-    return args.get(kTarget);
-  }());
+    source.set(args.get(kSource));
+    target.set(args.get(kTarget));
+  }
   for (int64_t i = 0; i < count; ++i) {
     const int64_t n = backwards ? count - 1 - i : i;
     uint32_t code_point = 0;

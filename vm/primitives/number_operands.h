@@ -19,13 +19,13 @@ inline Outcome WrongType(Vm& vm, TypeId expected, Args args, size_t i) WEFT_ALLO
   return vm.ThrowType(expected, operand);
 }
 
-inline bool IsIntegerAt(Args args, size_t i) {
+inline bool IsIntegerAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc no_alloc;
   return IsInteger(args.get(i));
 }
 
 // The double of a float operand, or false.
-inline bool ReadFloat(Args args, size_t i, double* value) {
+inline bool ReadFloat(Args args, size_t i, double* value) WEFT_ALLOCATES {
   const gc::NoAlloc no_alloc;
   const Word word = args.get(i);
   if (!IsFloat(word)) return false;
@@ -34,7 +34,7 @@ inline bool ReadFloat(Args args, size_t i, double* value) {
 }
 
 // The double of a real operand (fixnum, bignum, float), or false.
-inline bool ReadReal(Args args, size_t i, double* value) {
+inline bool ReadReal(Args args, size_t i, double* value) WEFT_ALLOCATES {
   const gc::NoAlloc no_alloc;
   const Word word = args.get(i);
   if (!IsInteger(word) && !IsFloat(word)) return false;

@@ -9,7 +9,7 @@
 namespace weft {
 namespace {
 
-bool BothIntegers(Args args) { return IsIntegerAt(args, 0) && IsIntegerAt(args, 1); }
+bool BothIntegers(Args args) WEFT_ALLOCATES { return IsIntegerAt(args, 0) && IsIntegerAt(args, 1); }
 
 Outcome Check2(Vm& vm, Args args) WEFT_ALLOCATES {
   return WrongType(vm, TypeId::kBignum, args, IsIntegerAt(args, 0) ? 1 : 0);

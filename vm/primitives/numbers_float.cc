@@ -45,7 +45,7 @@ Outcome Libm2(Vm& vm, Args args, double (*f)(double, double)) WEFT_ALLOCATES {
 }
 
 // The low 64 bits of an integer operand, two's complement.
-uint64_t LowBits(Args args, size_t i) {
+uint64_t LowBits(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc no_alloc;
   const IntegerView n(args.get(i));
   const uint64_t low = mpz_size(n) == 0 ? 0 : mpz_getlimbn(n, 0);

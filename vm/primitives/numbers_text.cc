@@ -35,7 +35,7 @@ bool ReadText(const String* string, std::string* text) WEFT_NO_ALLOC {
   return true;
 }
 
-bool IsStringAt(Args args, size_t i) {
+bool IsStringAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc no_alloc;
   return IsType(args.get(i), TypeId::kString);
 }

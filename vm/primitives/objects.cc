@@ -77,7 +77,7 @@ Word NewArray(Vm& vm, int64_t size, Word fill) WEFT_ALLOCATES {
   return word;
 }
 
-Word Get(Args args, size_t i) {
+Word Get(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return args.get(i);
 }

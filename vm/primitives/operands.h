@@ -10,7 +10,7 @@
 
 namespace weft {
 
-inline bool Is(Args args, size_t i, TypeId type) {
+inline bool Is(Args args, size_t i, TypeId type) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return IsType(args.get(i), type);
 }

@@ -18,7 +18,7 @@ bool IsCodePoint(Args args, size_t i) {
 
 String* StringAtArg(Args args, size_t i) WEFT_NO_ALLOC { return As<String>(args.get(i)); }
 
-int64_t SizeAt(Args args, size_t i) {
+int64_t SizeAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return StringAtArg(args, i)->size();
 }
@@ -223,7 +223,7 @@ Outcome PrimStringToUtf8(Vm& vm, Args args) {
 namespace {
 
 // The bytes that args[0], args[1] cut out of the byte array args[2]; false if that is no range.
-bool ReadBytes(Args args, std::string* bytes) {
+bool ReadBytes(Args args, std::string* bytes) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   const auto* array = As<ByteArray>(args.get(2));
   if (!IsRange(args, 0, 1, array->size())) return false;
@@ -258,7 +258,7 @@ Outcome PrimLatin1ToString(Vm& vm, Args args) {
 
 namespace {
 
-Outcome SkipWhile(Vm& vm, Args args, bool blank) {
+Outcome SkipWhile(Vm& vm, Args args, bool blank) WEFT_ALLOCATES {
   if (!Is(args, 1, TypeId::kString)) return BadType(vm, TypeId::kString, args, 1);
   if (!args.is_fixnum(0)) return BadType(vm, TypeId::kFixnum, args, 0);
   const gc::NoAlloc scope;

@@ -27,13 +27,13 @@ extern char** environ;
 namespace weft {
 namespace {
 
-std::string TextAt(Args args, size_t i) {
+std::string TextAt(Args args, size_t i) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   return ToUtf8(args.get(i));
 }
 
 // The path in args[i]; false if it is no string or holds a NUL.
-bool ReadPath(Args args, size_t i, std::string* path) {
+bool ReadPath(Args args, size_t i, std::string* path) WEFT_ALLOCATES {
   if (!Is(args, i, TypeId::kString)) return false;
   *path = TextAt(args, i);
   return path->find('\0') == std::string::npos;
