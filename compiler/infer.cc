@@ -601,6 +601,7 @@ bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
 bool Builder::ApplyPair(Value::Kind kind) {
   const bool known = IsCallable(Peek(0)) || (kind == Value::kComposed && IsCallable(Peek(1)));
   if (!known) return false;
+  if (std::max(At(Peek(0)).depth, At(Peek(1)).depth) >= Unit::kMaxVirtualDepth) return false;
   const ValueId second = Pop();
   const ValueId first = Pop();
   Push(unit_.Virtual(kind, first, second));
@@ -610,6 +611,7 @@ bool Builder::ApplyPair(Value::Kind kind) {
 // The top two items become one callable without an object, if what will be called is known.
 bool Builder::MakeVirtual(Value::Kind kind) {
   if (!IsCallable(Peek(0)) && (kind == Value::kCurried || !IsCallable(Peek(1)))) return false;
+  if (std::max(At(Peek(0)).depth, At(Peek(1)).depth) >= Unit::kMaxVirtualDepth) return false;
   const ValueId second = Pop();
   const ValueId first = Pop();
   Push(unit_.Virtual(kind, first, second));

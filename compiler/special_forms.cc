@@ -29,10 +29,14 @@ bool Builder::ApplyBody(Word word, Op body, const EffectCounts& counts, int tail
       return ApplyDispatch(word, tail);
     case Op::kDynCallEffect:
       return ApplyCallEffect(word);
-    case Op::kDynGetDatastack:
+    case Op::kDynGetDatastack: {
+      static const int row = FindPrimitive("kernel.private", "(get-datastack)");
+      EmitCall(Op::kCallPrimitive, 0, 1, word, row, /*keep_all=*/true);
+      return true;
+    }
     case Op::kDynSetDatastack:
     case Op::kDynClear:
-      // They see the stack as a whole, which only dynamic mode has.
+      // They change the stack as a whole, which only dynamic mode has.
       return Fail("needs-dynamic", word);
     default:
       break;

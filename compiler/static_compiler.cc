@@ -187,7 +187,7 @@ void EmitWrapper(const Subject& subject, CodeBuilder& builder) WEFT_NO_ALLOC {
 }
 
 bool IsFallbackKind(const std::string& kind) {
-  return kind == "too-big" || kind == "needs-dynamic";
+  return kind == "too-big";
 }
 
 // Throws a type error unless args[0] can be compiled.

@@ -15,8 +15,10 @@
 //                              data f
 //       "unbalanced-branches"  data: array of effects, one a branch
 //       "effect-mismatch"      data { declared inferred }
-//       "too-big" "needs-dynamic"  data f; only for quotations without declared effect: with one,
-//                              the code is a wrapper that runs the definition in dynamic mode
+//       "too-big"              data f; only for quotations without declared effect: with one, the
+//                              code is a wrapper that runs the definition in dynamic mode
+//       "needs-dynamic"        data f; no error: it changes the stack as a whole (clear), which
+//                              works in dynamic mode only
 //   (infer) ( quot answers -- effect/f report ): the same analysis, no code
 #ifndef WEFT_COMPILER_STATIC_COMPILER_H_
 #define WEFT_COMPILER_STATIC_COMPILER_H_

@@ -3,6 +3,7 @@
 #ifndef WEFT_COMPILER_UNIT_H_
 #define WEFT_COMPILER_UNIT_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,6 +94,7 @@ struct Unit {
   int restarts = 0;
   size_t steps = 0;  // elements followed
   static constexpr int kMaxDepth = 600;
+  static constexpr int kMaxVirtualDepth = 100;  // deeper callables become objects
   static constexpr int kMaxRestarts = 200;
   static constexpr size_t kMaxSteps = 400'000;
   static constexpr size_t kMaxRegisters = 30'000;
@@ -118,6 +120,8 @@ struct Unit {
     value.kind = kind;
     value.first = first;
     value.second = second;
+    value.depth = 1 + std::max(values[static_cast<size_t>(first)].depth,
+                               values[static_cast<size_t>(second)].depth);
     return Add(value);
   }
   void DependOn(Word word, Dependency how) {

@@ -29,6 +29,7 @@ struct Value {
   VReg reg = kNoReg;    // kReg
   ValueId first = -1;   // kCurried: object; kComposed: first callable
   ValueId second = -1;  // kCurried: callable; kComposed: second callable
+  int depth = 0;        // of nesting, for virtual values
 
   bool is_literal() const { return kind == kLiteral; }
   bool is_reg() const { return kind == kReg; }
