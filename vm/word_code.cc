@@ -140,11 +140,11 @@ Word NewWord(Vm& vm, const gc::Root& name, const gc::Root& vocabulary) {
     for (size_t i = 0; i < 12; ++i) *object->field(i) = gc::kFalse;
     heap.Write(object, &object->name, name.get());
     heap.Write(object, &object->vocabulary, vocabulary.get());
-    int64_t hash = HashString(As<String>(name.get()));
+    auto hash = static_cast<uint64_t>(HashString(As<String>(name.get())));
     if (IsType(vocabulary.get(), TypeId::kString)) {
-      hash ^= HashString(As<String>(vocabulary.get())) * 31;
+      hash ^= static_cast<uint64_t>(HashString(As<String>(vocabulary.get()))) * 31;
     }
-    object->hash = Word::Fixnum(hash & ((int64_t{1} << 60) - 1));
+    object->hash = Word::Fixnum(static_cast<int64_t>(hash & ((uint64_t{1} << 60) - 1)));
     object->flags = Word::Fixnum(0);
     WordCell* cell = vm.cells().NewWordCell(word.get());
     object->cell = Word::FromBits(reinterpret_cast<uint64_t>(cell));
