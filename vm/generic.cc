@@ -405,7 +405,11 @@ MathMethod FindMathMethod(Vm& vm, Word generic, uint32_t left, uint32_t right) {
     left_kind = NumberKindOf(vm, left);
     right_kind = NumberKindOf(vm, right);
   }
-  if (left_kind == kNoNumber || right_kind == kNoNumber) return result;
+  if (left_kind == kNoNumber || right_kind == kNoNumber) {
+    // What is no number has a method on object only (number= has one).
+    result.cell = FindMethod(vm, generic, left_kind == kNoNumber ? left : right);
+    return result;
+  }
   const NumberKind greater = std::max(left_kind, right_kind);
   const auto coercion = [greater](NumberKind kind) {
     if (kind == greater) return MathCoercion::kNone;
