@@ -43,7 +43,7 @@ void BootReader::MarkClass(Word word, ClassKind kind, const BootToken& at) {
 }
 
 // Classes push themselves, like symbols.
-void BootReader::DefineClassWord(Word word, const BootToken& at) {
+void BootReader::DefineClassWord(Word word, const BootToken& at) WEFT_ALLOCATES {
   const gc::Root root(vm_.heap(), word);
   Push(at, WrapperOf(word));
   Define(word, QuotationFrom(values_.size() - 1));
@@ -51,7 +51,7 @@ void BootReader::DefineClassWord(Word word, const BootToken& at) {
   SetEffect(word, EffectFrom(at, "( -- class )"));
 }
 
-Word BootReader::PredicateFor(Word class_word) {
+Word BootReader::PredicateFor(Word class_word) WEFT_ALLOCATES {
   Class& data = ClassFor(class_word);
   if (data.predicate == gc::kFalse) {
     std::string name;
@@ -67,7 +67,7 @@ Word BootReader::PredicateFor(Word class_word) {
   return data.predicate;
 }
 
-void BootReader::BootstrapClasses() {
+void BootReader::BootstrapClasses() WEFT_ALLOCATES {
   std::vector<Word> by_type;
   int64_t type = 0;
   for (const BuiltinRow& row : kBuiltins) {
@@ -148,7 +148,7 @@ void BootReader::ReadTupleSlots(Class& data) {
 }
 
 // After the name: [class] [read-only] [initial: value] }
-void BootReader::ReadSlotAttributes(Slot& slot) {
+void BootReader::ReadSlotAttributes(Slot& slot) WEFT_ALLOCATES {
   bool has_class = false;
   while (!AtEnd()) {
     const BootToken& token = Next();
@@ -175,7 +175,7 @@ void BootReader::ReadSlotAttributes(Slot& slot) {
   }
 }
 
-void BootReader::ReadTuple(bool is_error) {
+void BootReader::ReadTuple(bool is_error) WEFT_ALLOCATES {
   const BootToken& name = Next();
   const Word word = CreateHere(name);
   if (pass_ == Pass::kDeclare) {
@@ -202,7 +202,7 @@ void BootReader::ReadTuple(bool is_error) {
 }
 
 // Layouts, superclasses first, whatever the order of the files.
-void BootReader::ResolveTuples() {
+void BootReader::ResolveTuples() WEFT_ALLOCATES {
   bool progress = true;
   size_t left = 1;
   while (progress && left > 0) {
@@ -253,7 +253,7 @@ void BootReader::ResolveTuples() {
 namespace {
 
 // Static code of an untyped reader or writer: slot access and return.
-void InstallAccessor(Vm& vm, const gc::Root& method, uint32_t slot, bool writes) {
+void InstallAccessor(Vm& vm, const gc::Root& method, uint32_t slot, bool writes) WEFT_ALLOCATES {
   CodeBuilder builder(vm);
   builder.EmitAD(Op::kEnter, 2, 0);
   builder.AddPlainMap(writes ? 2 : 1);
@@ -272,7 +272,7 @@ void InstallAccessor(Vm& vm, const gc::Root& method, uint32_t slot, bool writes)
 }  // namespace
 
 Word BootReader::AccessorMethod(Word class_word, Word generic_word, const std::string& effect,
-                                int64_t inputs, const BootToken& at) {
+                                int64_t inputs, const BootToken& at) WEFT_ALLOCATES {
   Generic& generic = generics_[generic_word.bits];
   if (generic.word == gc::kFalse) {
     generic.word = generic_word;
@@ -297,7 +297,7 @@ Word BootReader::AccessorMethod(Word class_word, Word generic_word, const std::s
   return method;
 }
 
-void BootReader::DefineAccessors(const Class& data) {
+void BootReader::DefineAccessors(const Class& data) WEFT_ALLOCATES {
   BootToken at;
   at.line = data.line;
   at.column = data.column;
@@ -333,7 +333,7 @@ void BootReader::DefineAccessors(const Class& data) {
 
 // >>x ( object value -- object ) and change-x ( object quot -- object ).
 void BootReader::DefineSetters(const std::string& name, Word reader, Word writer,
-                               const BootToken& at) {
+                               const BootToken& at) WEFT_ALLOCATES {
   const Word setter = Create("accessors", ">>" + name);
   bool is_new = false;
   {
@@ -385,7 +385,7 @@ void BootReader::ReadConstructor() {
 // --- other classes
 // ----------------------------------------------------------------------------------
 
-void BootReader::ReadUnion(ClassKind kind) {
+void BootReader::ReadUnion(ClassKind kind) WEFT_ALLOCATES {
   const BootToken& name = Next();
   const Word word = CreateHere(name);
   if (pass_ == Pass::kDeclare) {
@@ -408,7 +408,7 @@ void BootReader::ReadUnion(ClassKind kind) {
   }
 }
 
-void BootReader::ReadMixin() {
+void BootReader::ReadMixin() WEFT_ALLOCATES {
   const BootToken& name = Next();
   const Word word = CreateHere(name);
   if (pass_ == Pass::kDeclare) {
@@ -441,7 +441,7 @@ void BootReader::ReadInstance() {
   }
 }
 
-void BootReader::ReadPredicateClass() {
+void BootReader::ReadPredicateClass() WEFT_ALLOCATES {
   const BootToken& name = Next();
   const Word word = CreateHere(name);
   if (!TakeIf("<")) Error(name, "PREDICATE: wants name < superclass");
@@ -486,7 +486,7 @@ void BootReader::ReadPredicateClass() {
   AddProp(word, "predicate-definition", definition);
 }
 
-void BootReader::ReadSingletons(bool plural) {
+void BootReader::ReadSingletons(bool plural) WEFT_ALLOCATES {
   while (!AtEnd()) {
     const BootToken& name = Next();
     if (plural && name.text == ";") return;
@@ -509,7 +509,7 @@ void BootReader::ReadSingletons(bool plural) {
 }
 
 // ( obj -- ? ): a built-in type is asked for directly, anything else by its predicate word.
-void BootReader::PushTest(Word class_word) {
+void BootReader::PushTest(Word class_word) WEFT_ALLOCATES {
   const BootToken nowhere;
   const auto found = classes_.find(class_word.bits);
   if (found == classes_.end()) {
@@ -524,7 +524,7 @@ void BootReader::PushTest(Word class_word) {
   }
 }
 
-void BootReader::DefineStructuralPredicates() {
+void BootReader::DefineStructuralPredicates() WEFT_ALLOCATES {
   file_ = nullptr;
   const BootToken at;
   const Word dup = Find("kernel", "dup");
@@ -597,7 +597,7 @@ void BootReader::DefineStructuralPredicates() {
 // --- what the machine reads
 // -------------------------------------------------------------------------
 
-void BootReader::InstallClasses() {
+void BootReader::InstallClasses() WEFT_ALLOCATES {
   const BootToken nowhere;
   for (const Word word : class_order_) {
     const Class data = ClassFor(word);
@@ -642,7 +642,7 @@ void BootReader::InstallClasses() {
   vm_.cells().InvalidateDispatch();
 }
 
-void BootReader::InstallGenerics() {
+void BootReader::InstallGenerics() WEFT_ALLOCATES {
   const BootToken nowhere;
   for (const Word word : generic_order_) {
     const Generic& generic = generics_[word.bits];
@@ -681,7 +681,7 @@ void BootReader::InstallGenerics() {
 }
 
 // C: [ constructor ], ERROR: [ constructor throw ].
-void BootReader::DefineConstructor(Word word, Word class_word, bool throws) {
+void BootReader::DefineConstructor(Word word, Word class_word, bool throws) WEFT_ALLOCATES {
   file_ = nullptr;
   const Class& data = ClassFor(class_word);
   const BootToken at;
@@ -703,7 +703,7 @@ void BootReader::DefineConstructor(Word word, Word class_word, bool throws) {
   if (throws) AddProp(word, "error-class", gc::kTrue);
 }
 
-Word BootReader::DefaultInitial(Word class_word) {
+Word BootReader::DefaultInitial(Word class_word) WEFT_ALLOCATES {
   if (class_word == gc::kFalse) return gc::kFalse;
   static constexpr struct {
     const char* vocabulary;
@@ -729,7 +729,7 @@ Word BootReader::DefaultInitial(Word class_word) {
 }
 
 // A slot as the language describes it: a tuple slots:slot-spec.
-Word BootReader::SlotSpec(const Slot& slot, int64_t offset) {
+Word BootReader::SlotSpec(const Slot& slot, int64_t offset) WEFT_ALLOCATES {
   const Word class_word =
       slot.class_word == gc::kFalse ? Find("kernel", "object") : slot.class_word;
   gc::Root initial(vm_.heap(), DefaultInitial(slot.class_word));
@@ -758,7 +758,7 @@ Word BootReader::SlotSpec(const Slot& slot, int64_t offset) {
 
 // Properties of tuple classes: slots (own ones), superclass, and a prototype where some slot does
 // not begin as f.
-void BootReader::InstallPrototypes() {
+void BootReader::InstallPrototypes() WEFT_ALLOCATES {
   const BootToken nowhere;
   for (const Word word : class_order_) {
     const Class& data = ClassFor(word);

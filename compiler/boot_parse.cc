@@ -56,7 +56,7 @@ bool BootReader::ReadOneElement() {
   return true;
 }
 
-void BootReader::ReadElement() {
+void BootReader::ReadElement() WEFT_ALLOCATES {
   const BootToken& token = Next();
   const std::string& text = token.text;
   gc::Heap& heap = vm_.heap();
@@ -132,7 +132,7 @@ void BootReader::ReadElement() {
   }
 }
 
-void BootReader::Close(const BootToken& token) {
+void BootReader::Close(const BootToken& token) WEFT_ALLOCATES {
   const Frame frame = frames_.back();
   if (token.text != frame.closer) {
     Error(token, absl::StrCat("found ", token.text, " where ", frame.closer, " is expected"));
@@ -166,7 +166,7 @@ void BootReader::Close(const BootToken& token) {
   }
 }
 
-Word BootReader::ArrayFrom(size_t base) {
+Word BootReader::ArrayFrom(size_t base) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t count = values_.size() - base;
   const Word word = heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8);
@@ -181,7 +181,7 @@ Word BootReader::ArrayFrom(size_t base) {
   return word;
 }
 
-Word BootReader::QuotationFrom(size_t base) {
+Word BootReader::QuotationFrom(size_t base) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t count = values_.size() - base;
   gc::Root positions(heap, heap.Allocate(ShapeOf(TypeId::kByteArray), 16 + count * 8));
@@ -213,7 +213,7 @@ Word BootReader::QuotationFrom(size_t base) {
   return word;
 }
 
-Word BootReader::WrapperOf(Word wrapped) {
+Word BootReader::WrapperOf(Word wrapped) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const gc::Root root(heap, wrapped);
   const Word word = heap.Allocate(ShapeOf(TypeId::kWrapper), 16);
@@ -223,7 +223,7 @@ Word BootReader::WrapperOf(Word wrapped) {
   return word;
 }
 
-void BootReader::MakeByteArray(size_t base, const BootToken& at) {
+void BootReader::MakeByteArray(size_t base, const BootToken& at) WEFT_ALLOCATES {
   const size_t count = values_.size() - base;
   const Word word = vm_.heap().Allocate(ShapeOf(TypeId::kByteArray), 16 + count);
   {
@@ -241,7 +241,7 @@ void BootReader::MakeByteArray(size_t base, const BootToken& at) {
   Push(at, word);
 }
 
-void BootReader::MakeVector(size_t base, const BootToken& at) {
+void BootReader::MakeVector(size_t base, const BootToken& at) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const auto count = static_cast<int64_t>(values_.size() - base);
   gc::Root array(heap, ArrayFrom(base));
@@ -262,7 +262,7 @@ void BootReader::MakeVector(size_t base, const BootToken& at) {
   Push(at, vector.get());
 }
 
-Word BootReader::NewTuple(const Class& data) {
+Word BootReader::NewTuple(const Class& data) WEFT_ALLOCATES {
   uint32_t shape = 0;
   {
     const gc::NoAlloc scope;
@@ -275,7 +275,7 @@ Word BootReader::NewTuple(const Class& data) {
   return word;
 }
 
-void BootReader::MakeTable(size_t base, bool is_set, const BootToken& at) {
+void BootReader::MakeTable(size_t base, bool is_set, const BootToken& at) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const Word class_word = is_set ? Find("hash-sets", "hash-set") : Find("hashtables", "hashtable");
   const Class& data = ClassFor(class_word);
@@ -314,7 +314,7 @@ void BootReader::MakeTable(size_t base, bool is_set, const BootToken& at) {
 }
 
 // T{ class f v1 v2 } gives all slots in order, T{ class { name value } ... } some by name.
-void BootReader::MakeTuple(size_t base, const BootToken& at) {
+void BootReader::MakeTuple(size_t base, const BootToken& at) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t count = values_.size() - base;
   gc::Root tuple(heap);
@@ -383,7 +383,7 @@ int64_t BootReader::SlotIndex(const Class& data, const std::string& name) const 
 // --- effects
 // ---------------------------------------------------------------------------------------
 
-Word BootReader::ReadEffectSide(const char* closer, Word* row, bool* terminated) {
+Word BootReader::ReadEffectSide(const char* closer, Word* row, bool* terminated) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t base = values_.size();
   gc::Root row_root(heap);
@@ -424,7 +424,7 @@ Word BootReader::ReadEffectSide(const char* closer, Word* row, bool* terminated)
   return side;
 }
 
-Word BootReader::ReadEffect() {
+Word BootReader::ReadEffect() WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   gc::Root in(heap);
   gc::Root out(heap);
@@ -449,7 +449,7 @@ Word BootReader::ReadEffect() {
   return word;
 }
 
-Word BootReader::EffectFrom(const BootToken& at, const std::string& text) {
+Word BootReader::EffectFrom(const BootToken& at, const std::string& text) WEFT_ALLOCATES {
   File effect_file;
   effect_file.path = "";
   effect_file.tokens = LexBootSource(text, errors_);
@@ -465,7 +465,7 @@ Word BootReader::EffectFrom(const BootToken& at, const std::string& text) {
   return effect;
 }
 
-Word BootReader::String(absl::string_view text) {
+Word BootReader::String(absl::string_view text) WEFT_ALLOCATES {
   const auto found = strings_.find(text);
   if (found == strings_.end()) {
     const Word word = MakeString(vm_.heap(), text);
@@ -479,7 +479,7 @@ Word BootReader::String(absl::string_view text) {
 
 // --- what a word carries ------------------------------------------------------------------------
 
-void BootReader::SetEffect(Word word, Word effect) {
+void BootReader::SetEffect(Word word, Word effect) WEFT_ALLOCATES {
   {
     const gc::NoAlloc scope;
     auto* object = As<WordObject>(word);
@@ -487,7 +487,7 @@ void BootReader::SetEffect(Word word, Word effect) {
   }
 }
 
-void BootReader::AddProp(Word word, absl::string_view key, Word value) {
+void BootReader::AddProp(Word word, absl::string_view key, Word value) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t base = values_.size();
   const BootToken nowhere;
@@ -511,7 +511,7 @@ void BootReader::AddProp(Word word, absl::string_view key, Word value) {
 }
 
 // The collected { key value } pairs of every word as a hashtable.
-void BootReader::ConvertProps() {
+void BootReader::ConvertProps() WEFT_ALLOCATES {
   const BootToken nowhere;
   for (size_t i = 0; i < kept_.size(); ++i) {
     Word word = gc::kFalse;
@@ -534,13 +534,13 @@ void BootReader::ConvertProps() {
   }
 }
 
-void BootReader::SetFlag(Word word, int64_t flag) {
+void BootReader::SetFlag(Word word, int64_t flag) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   auto* object = As<WordObject>(word);
   object->flags = Word::Fixnum(object->flags.AsFixnum() | flag);
 }
 
-void BootReader::SetLocation(Word word, const BootToken& at) {
+void BootReader::SetLocation(Word word, const BootToken& at) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
   const size_t base = values_.size();
   {
@@ -555,7 +555,7 @@ void BootReader::SetLocation(Word word, const BootToken& at) {
   heap.Write(object, &object->location, location);
 }
 
-void BootReader::Define(Word word, Word quotation) {
+void BootReader::Define(Word word, Word quotation) WEFT_ALLOCATES {
   const gc::Root definition(vm_.heap(), quotation);
   const gc::Root root(vm_.heap(), word);
   DefineWord(vm_, root, definition);

@@ -111,7 +111,7 @@ Word BootReader::Find(absl::string_view vocabulary, absl::string_view name) cons
   return word == found->second->index.end() ? gc::kFalse : word->second;
 }
 
-Word BootReader::Create(absl::string_view vocabulary, absl::string_view name) {
+Word BootReader::Create(absl::string_view vocabulary, absl::string_view name) WEFT_ALLOCATES {
   const Word existing = Find(vocabulary, name);
   if (existing != gc::kFalse) return existing;
   auto found = by_name_.find(vocabulary);
@@ -127,7 +127,7 @@ Word BootReader::Create(absl::string_view vocabulary, absl::string_view name) {
   return word;
 }
 
-Word BootReader::CreateHere(const BootToken& name) {
+Word BootReader::CreateHere(const BootToken& name) WEFT_ALLOCATES {
   if (vocabulary_.empty()) {
     Error(name, "a definition before IN:");
     vocabulary_ = "scratchpad";
@@ -294,7 +294,7 @@ void BootReader::UseVocabulary(const BootToken& at, const std::string& name) {
   if (std::find(used_.begin(), used_.end(), name) == used_.end()) used_.push_back(name);
 }
 
-void BootReader::ReadForm(const BootToken& token) {
+void BootReader::ReadForm(const BootToken& token) WEFT_ALLOCATES {
   const std::string& form = token.text;
   if (token.is_string) {
     Error(token, "a string outside a definition");
@@ -395,7 +395,7 @@ void BootReader::ReadFrom() {
   }
 }
 
-void BootReader::ReadColon() {
+void BootReader::ReadColon() WEFT_ALLOCATES {
   const Word word = CreateHere(Next());
   if (pass_ != Pass::kDefine) {
     SkipBody();
@@ -412,7 +412,7 @@ void BootReader::ReadColon() {
   places_.clear();
 }
 
-void BootReader::ReadSyntax() {
+void BootReader::ReadSyntax() WEFT_ALLOCATES {
   const BootToken& name = Next();
   const Word word = CreateHere(name);
   if (pass_ != Pass::kDefine) {
@@ -428,7 +428,7 @@ void BootReader::ReadSyntax() {
   AddProp(word, "parsing", gc::kTrue);
 }
 
-void BootReader::ReadGeneric(const std::string& form) {
+void BootReader::ReadGeneric(const std::string& form) WEFT_ALLOCATES {
   const Word word = CreateHere(Next());
   int64_t position = 0;
   if (form == "GENERIC#:") {
@@ -459,7 +459,7 @@ void BootReader::ReadGeneric(const std::string& form) {
 }
 
 // The hook word fetches its variable's value and calls a hidden generic, whose methods drop it.
-void BootReader::ReadHook() {
+void BootReader::ReadHook() WEFT_ALLOCATES {
   const Word word = CreateHere(Next());
   const BootToken& variable = Next();
   const BootToken at = AtEnd() ? end_token_ : file_->tokens[at_];
@@ -495,7 +495,7 @@ void BootReader::ReadHook() {
   }
 }
 
-void BootReader::ReadMethod() {
+void BootReader::ReadMethod() WEFT_ALLOCATES {
   if (pass_ != Pass::kDefine) {
     Next();
     Next();
@@ -552,7 +552,7 @@ void BootReader::ReadMethod() {
   generic.methods.emplace_back(class_word, method);
 }
 
-void BootReader::ReadConstant() {
+void BootReader::ReadConstant() WEFT_ALLOCATES {
   const Word word = CreateHere(Next());
   if (pass_ != Pass::kDefine) {
     // One element, without looking words up: brackets count, everything else is one token.
@@ -583,7 +583,7 @@ void BootReader::ReadConstant() {
   SetFlag(word, kFlagInline | kFlagFoldable);
 }
 
-void BootReader::ReadAlias() {
+void BootReader::ReadAlias() WEFT_ALLOCATES {
   const Word word = CreateHere(Next());
   const BootToken& old = Next();
   if (pass_ != Pass::kDefine) return;
@@ -598,7 +598,7 @@ void BootReader::ReadAlias() {
   AddProp(word, "alias", target);
 }
 
-void BootReader::ReadSymbols(bool plural) {
+void BootReader::ReadSymbols(bool plural) WEFT_ALLOCATES {
   while (!AtEnd()) {
     const BootToken& name = Next();
     if (plural && name.text == ";") return;
@@ -644,7 +644,7 @@ void BootReader::ReadPrimitive() {
 // --- beginning and end
 // -------------------------------------------------------------------------------
 
-void BootReader::Bootstrap() {
+void BootReader::Bootstrap() WEFT_ALLOCATES {
   for (size_t row = 0; row < kPrimitiveCount; ++row) {
     const Primitive& primitive = kPrimitives[row];
     const gc::Root word(vm_.heap(), Create(primitive.vocabulary, primitive.word));
@@ -659,7 +659,7 @@ void BootReader::Bootstrap() {
   BootstrapClasses();
 }
 
-void BootReader::Finish() {
+void BootReader::Finish() WEFT_ALLOCATES {
   InstallGenerics();
   DefineStructuralPredicates();
   for (const auto& alias : aliases_) {

@@ -53,7 +53,7 @@ void EmitElement(CodeBuilder& builder, Word element, bool is_last) WEFT_NO_ALLOC
 }
 
 // The elements from `first` on as a quotation of their own.
-Word RestOfQuotation(Vm& vm, const gc::Root& quotation, int64_t first) {
+Word RestOfQuotation(Vm& vm, const gc::Root& quotation, int64_t first) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   int64_t count = 0;
   {

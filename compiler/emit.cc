@@ -69,7 +69,7 @@ class Emitter {
         entries_(entries),
         builder_(builder) {}
 
-  bool Run() {
+  bool Run() WEFT_NO_ALLOC {
     const Liveness liveness = ComputeLiveness(unit_, replacements_, procedure_);
     if (!AssignSlots(procedure_, liveness, &slots_)) return false;
     CollectLive(liveness);
@@ -126,7 +126,7 @@ class Emitter {
 
   // --- moves and constants
 
-  void LoadConstant(uint32_t slot, Word word) {
+  void LoadConstant(uint32_t slot, Word word) WEFT_NO_ALLOC {
     if (word.IsFixnum() && word.AsFixnum() >= INT16_MIN && word.AsFixnum() <= INT16_MAX) {
       builder_.Emit(EncodeADSigned(Op::kLoadInt, slot, static_cast<int32_t>(word.AsFixnum())));
     } else if (word.IsOther() && word.bits <= 0xFFFF) {
@@ -168,7 +168,7 @@ class Emitter {
 
   // Puts operands in consecutive slots.
   template <class Operands>
-  void PutInRow(const Operands& operands, int first) {
+  void PutInRow(const Operands& operands, int first) WEFT_NO_ALLOC {
     std::vector<SlotMove> moves;
     for (size_t i = 0; i < operands.size(); ++i) {
       if (operands[i].is_reg()) {
@@ -185,7 +185,7 @@ class Emitter {
 
   // --- stack maps
 
-  MapItem ConstantItem(Word word) {
+  MapItem ConstantItem(Word word) WEFT_NO_ALLOC {
     if (word.IsFixnum() && word.AsFixnum() >= INT16_MIN && word.AsFixnum() <= INT16_MAX) {
       return {MapItem::kInt, static_cast<int32_t>(word.AsFixnum())};
     }
@@ -197,7 +197,8 @@ class Emitter {
     return {MapItem::kLiteral, static_cast<int32_t>(number)};
   }
 
-  void AppendItem(ValueId id, const std::vector<bool>& live, std::vector<MapItem>* items) {
+  void AppendItem(ValueId id, const std::vector<bool>& live,
+                  std::vector<MapItem>* items) WEFT_NO_ALLOC {
     std::vector<ValueId> work = {id};
     while (!work.empty()) {
       const Value& value = unit_.values[static_cast<size_t>(work.back())];
@@ -226,7 +227,7 @@ class Emitter {
     }
   }
 
-  void AddMap(const Inst& inst) {
+  void AddMap(const Inst& inst) WEFT_NO_ALLOC {
     if (inst.snapshot < 0) return;
     const std::vector<VReg>& registers = live_[static_cast<size_t>(number_)];
     int slots = 0;
@@ -267,7 +268,7 @@ class Emitter {
     if (!IsNext(block)) builder_.EmitJump(Op::kJump, 0, 0, LabelOf(block));
   }
 
-  bool EmitInst(const Inst& inst) {
+  bool EmitInst(const Inst& inst) WEFT_NO_ALLOC {
     switch (inst.kind) {
       case InstKind::kEnter:
         builder_.EmitAD(Op::kEnter, static_cast<uint32_t>(slots_.frame_size) + 1, 0);
@@ -349,7 +350,7 @@ class Emitter {
     builder_.AddPlainMap(static_cast<uint32_t>(inst.srcs.size()));
   }
 
-  void EmitCompute(const Inst& inst) {
+  void EmitCompute(const Inst& inst) WEFT_NO_ALLOC {
     const OpInfo& info = InfoOf(inst.op);
     uint32_t fields[3] = {0, 0, 0};
     size_t next_src = 0;
@@ -378,7 +379,7 @@ class Emitter {
     AddMap(inst);
   }
 
-  void EmitCall(const Inst& inst) {
+  void EmitCall(const Inst& inst) WEFT_NO_ALLOC {
     const int window = slots_.call_windows[static_cast<size_t>(number_)];
     PutInRow(inst.srcs, window);
     const auto a = static_cast<uint32_t>(window);
@@ -416,7 +417,7 @@ class Emitter {
     AddMap(inst);
   }
 
-  void EmitBranch(const Inst& inst) {
+  void EmitBranch(const Inst& inst) WEFT_NO_ALLOC {
     Op op = inst.op;
     int jump = inst.targets[0];
     int fall = inst.targets[1];

@@ -20,6 +20,10 @@ using compiler::Procedure;
 using compiler::Stop;
 using compiler::Unit;
 
+// For a value that goes straight into another root: no allocation lies in between.
+Word Raw(const gc::Root& root) WEFT_NO_ANALYSIS { return root.get(); }
+Word Raw(Args args, size_t i) WEFT_NO_ANALYSIS { return args.get(i); }
+
 // How far below its visible stack a quotation of unknown effect may reach.
 constexpr int kInferReach = 64;
 
@@ -144,7 +148,7 @@ Word MakeReport(Vm& vm, const Verdict& verdict) WEFT_ALLOCATES {
   if (verdict.stop == Stop::kNone) return MakeArray(vm, verdict.words);
   if (verdict.stop == Stop::kRequest) {
     items.push_back(MakeString(vm.heap(), "expand"));
-    items.push_back(verdict.word.get());
+    items.push_back(Raw(verdict.word));
     items.push_back(MakeArray(vm, verdict.words));
     return MakeArray(vm, items);
   }
@@ -152,24 +156,24 @@ Word MakeReport(Vm& vm, const Verdict& verdict) WEFT_ALLOCATES {
   const bool is_mismatch = verdict.kind == "effect-mismatch";
   if (!verdict.effects.empty() || is_mismatch) {
     gc::RootVector effects(vm.heap());
-    if (is_mismatch) effects.push_back(verdict.declared.get());
+    if (is_mismatch) effects.push_back(Raw(verdict.declared));
     for (const EffectCount& effect : verdict.effects) {
       effects.push_back(compiler::MakeEffect(vm, effect));
     }
     data.set(MakeArray(vm, effects));
   }
-  gc::Root position(vm.heap(), verdict.location.get());
+  gc::Root position(vm.heap(), Raw(verdict.location));
   if (verdict.position.line != 0) {
     gc::RootVector place(vm.heap());
-    place.push_back(verdict.path.get());
+    place.push_back(Raw(verdict.path));
     place.push_back(Word::Fixnum(verdict.position.line));
     place.push_back(Word::Fixnum(verdict.position.column));
     position.set(MakeArray(vm, place));
   }
   items.push_back(MakeString(vm.heap(), verdict.kind));
-  items.push_back(verdict.word.get());
-  items.push_back(data.get());
-  items.push_back(position.get());
+  items.push_back(Raw(verdict.word));
+  items.push_back(Raw(data));
+  items.push_back(Raw(position));
   return MakeArray(vm, items);
 }
 
@@ -186,9 +190,7 @@ void EmitWrapper(const Subject& subject, CodeBuilder& builder) WEFT_NO_ALLOC {
   builder.EmitABC(Op::kReturn);
 }
 
-bool IsFallbackKind(const std::string& kind) {
-  return kind == "too-big";
-}
+bool IsFallbackKind(const std::string& kind) { return kind == "too-big"; }
 
 // Throws a type error unless args[0] can be compiled.
 Outcome CheckCallable(Vm& vm, Args args, bool* ok) WEFT_ALLOCATES {
@@ -199,7 +201,7 @@ Outcome CheckCallable(Vm& vm, Args args, bool* ok) WEFT_ALLOCATES {
         IsType(callable, TypeId::kWordObject) ? As<WordObject>(callable)->def : callable;
     *ok = IsType(quotation, TypeId::kQuotation);
   }
-  return *ok ? Outcome::kNext : vm.ThrowType(TypeId::kQuotation, args.get(0));
+  return *ok ? Outcome::kNext : vm.ThrowType(TypeId::kQuotation, Raw(args, 0));
 }
 
 }  // namespace
@@ -219,7 +221,7 @@ Outcome CompileStatic(Vm& vm, Args args) {
     ReadSubject(vm, args.get(0), args.get(1), &subject);
     const auto new_unit = [&] {
       auto unit = std::make_unique<Unit>(vm);
-      unit->answers = args.get(2);
+      unit->answers = Raw(args, 2);
       unit->path = subject.path;
       return unit;
     };
@@ -261,7 +263,7 @@ Outcome CompileStatic(Vm& vm, Args args) {
 
   gc::Root code(vm.heap());
   if (made) {
-    gc::Root owner(vm.heap(), args.get(0));
+    gc::Root owner(vm.heap(), Raw(args, 0));
     CodeBuilder& chosen = fresh_builder != nullptr ? *fresh_builder : builder;
     code.set(chosen.Finish(CodeMode::kStatic, static_cast<uint32_t>(subject.declared.inputs),
                            static_cast<uint32_t>(subject.declared.outputs), owner, verdict.path));
@@ -279,7 +281,7 @@ Outcome CompileStatic(Vm& vm, Args args) {
     }
   }
   const Word report = MakeReport(vm, verdict);
-  args.set(0, code.get());
+  args.set(0, Raw(code));
   args.set(1, report);
   return Outcome::kNext;
 }
@@ -304,7 +306,7 @@ Outcome InferEffect(Vm& vm, Args args) {
   gc::Root result(vm.heap());
   if (known) result.set(compiler::MakeEffect(vm, effect));
   const Word report = MakeReport(vm, verdict);
-  args.set(0, result.get());
+  args.set(0, Raw(result));
   args.set(1, report);
   return Outcome::kNext;
 }

@@ -100,7 +100,7 @@ absl::Status ParseValue(absl::string_view flag, absl::string_view text, uint64_t
   return absl::OkStatus();
 }
 
-absl::Status ParseValue(absl::string_view, absl::string_view, bool*) {
+[[maybe_unused]] absl::Status ParseValue(absl::string_view, absl::string_view, bool*) {
   return absl::InternalError("a flag has no value");
 }
 
