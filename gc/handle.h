@@ -43,8 +43,8 @@ class RootBase {
       heap_->root_head_ = next_;
     }
   }
-  Word* first_;
-  size_t count_;
+  mutable Word* first_;
+  mutable size_t count_;
   Heap* heap_;
 
  private:
@@ -52,8 +52,10 @@ class RootBase {
   friend class MinorCollector;
   friend class FullCollector;
   friend class HeapVerifier;
-  RootBase* next_ = nullptr;
-  RootBase* previous_ = nullptr;
+  // Mutable: a root may be declared const, and still the collector moves what it refers to and its
+  // neighbours come and go. Without it the compiler may keep the words of a const root in registers.
+  mutable RootBase* next_ = nullptr;
+  mutable RootBase* previous_ = nullptr;
 };
 
 class Root : public RootBase {
@@ -65,7 +67,7 @@ class Root : public RootBase {
   bool is_false() const { return word_ == kFalse; }
 
  private:
-  Word word_;
+  mutable Word word_;  // as above
 };
 
 class RootVector : public RootBase {
