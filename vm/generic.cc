@@ -152,10 +152,14 @@ Word SmallQuotation(Vm& vm, const gc::RootVector& elements) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   const size_t count = elements.size();
   const gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8));
+  {
+    // Before the next allocation: a collection takes an object's size from it.
+    const gc::NoAlloc scope;
+    As<Array>(array.get())->length = Word::Fixnum(static_cast<int64_t>(count));
+  }
   const Word word = heap.Allocate(ShapeOf(TypeId::kQuotation), 8 + 6 * 8);
   const gc::NoAlloc scope;
   auto* object = static_cast<Array*>(gc::ObjectAt(array.get()));
-  object->length = Word::Fixnum(static_cast<int64_t>(count));
   for (size_t i = 0; i < count; ++i) heap.Write(object, &object->elements[i], elements.get(i));
   auto* quotation = static_cast<Quotation*>(gc::ObjectAt(word));
   for (size_t i = 0; i < 6; ++i) *quotation->field(i) = gc::kFalse;
