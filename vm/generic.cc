@@ -148,19 +148,19 @@ Word StaticChain(Vm& vm, const gc::Root& chain, Word generic, const Candidates& 
 }
 
 // A quotation of up to five elements.
-Word SmallQuotation(Vm& vm, const gc::RootVector& elements) WEFT_ALLOCATES {
+Word SmallQuotation(Vm& vm, const gc::RootVector& elements) {
   gc::Heap& heap = vm.heap();
   const size_t count = elements.size();
-  const gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8));
+  gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8));
   {
-    // Before the next allocation: a collection takes an object's size from it.
+    // Before anything else is allocated: the collector goes by the length.
     const gc::NoAlloc scope;
-    As<Array>(array.get())->length = Word::Fixnum(static_cast<int64_t>(count));
+    auto* object = static_cast<Array*>(gc::ObjectAt(array.get()));
+    object->length = Word::Fixnum(static_cast<int64_t>(count));
+    for (size_t i = 0; i < count; ++i) heap.Write(object, &object->elements[i], elements.get(i));
   }
   const Word word = heap.Allocate(ShapeOf(TypeId::kQuotation), 8 + 6 * 8);
   const gc::NoAlloc scope;
-  auto* object = static_cast<Array*>(gc::ObjectAt(array.get()));
-  for (size_t i = 0; i < count; ++i) heap.Write(object, &object->elements[i], elements.get(i));
   auto* quotation = static_cast<Quotation*>(gc::ObjectAt(word));
   for (size_t i = 0; i < 6; ++i) *quotation->field(i) = gc::kFalse;
   heap.Write(quotation, &quotation->array, array.get());
