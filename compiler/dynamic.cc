@@ -60,17 +60,20 @@ Word RestOfQuotation(Vm& vm, const gc::Root& quotation, int64_t first) WEFT_ALLO
     const gc::NoAlloc scope;
     count = As<Array>(As<Quotation>(quotation.get())->array)->size() - first;
   }
-  const gc::Root array(heap,
-                       heap.Allocate(ShapeOf(TypeId::kArray), 16 + static_cast<size_t>(count) * 8));
+  gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + static_cast<size_t>(count) * 8));
+  {
+    // Before anything else is allocated: the collector goes by the length.
+    const gc::NoAlloc scope;
+    auto* elements = static_cast<Array*>(gc::ObjectAt(array.get()));
+    elements->length = Word::Fixnum(count);
+    const auto* from = As<Array>(As<Quotation>(quotation.get())->array);
+    for (int64_t i = 0; i < count; ++i) {
+      heap.Write(elements, &elements->elements[i], from->elements[first + i]);
+    }
+  }
   const Word rest = heap.Allocate(ShapeOf(TypeId::kQuotation), 8 + 6 * 8);
   const gc::NoAlloc scope;
   const auto* whole = As<Quotation>(quotation.get());
-  auto* elements = static_cast<Array*>(gc::ObjectAt(array.get()));
-  elements->length = Word::Fixnum(count);
-  const auto* from = As<Array>(whole->array);
-  for (int64_t i = 0; i < count; ++i) {
-    heap.Write(elements, &elements->elements[i], from->elements[first + i]);
-  }
   auto* object = static_cast<Quotation*>(gc::ObjectAt(rest));
   for (size_t i = 0; i < 6; ++i) *object->field(i) = gc::kFalse;
   heap.Write(object, &object->array, array.get());
