@@ -311,6 +311,18 @@ class Emitter {
         builder_.EmitJump(Op::kLoop, 0, 0, labels_[static_cast<size_t>(inst.targets[0])]);
         AddMap(inst);
         break;
+      case InstKind::kCountedLoop: {
+        // Always four parts: the instruction skips exactly the jump out if it cannot count.
+        const uint32_t counter = Slot(inst.dsts[0]);
+        builder_.EmitJump(inst.op, counter, Slot(inst.srcs[1]), LabelOf(inst.targets[0]));
+        AddMap(inst);
+        builder_.EmitJump(Op::kJump, 0, 0, LabelOf(inst.targets[1]));
+        builder_.EmitABC(Op::kAddImm, counter, counter, 1);
+        AddMap(inst);
+        builder_.EmitJump(Op::kLoop, 0, 0, labels_[static_cast<size_t>(inst.targets[2])]);
+        AddMap(inst);
+        break;
+      }
       case InstKind::kReturn:
         PutInRow(inst.srcs, 0);
         builder_.EmitABC(Op::kReturn);

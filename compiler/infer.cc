@@ -336,6 +336,7 @@ bool Builder::ApplyWord(Word word, int tail) {
         if (!Need(primitive.counts.inputs, word)) return false;
         if (primitive.function == PrimCurry && ApplyPair(Value::kCurried)) return true;
         if (primitive.function == PrimCompose && ApplyPair(Value::kComposed)) return true;
+        if (ApplyTypeTest(primitive, word)) return true;
         EmitCall(Op::kCallPrimitive, primitive.counts.inputs, primitive.counts.outputs, word,
                  static_cast<int>(row), primitive.Has(kPrimNeedsMap));
         unit_.DependOn(word, Dependency::kEffect);
@@ -386,6 +387,38 @@ Word ConstructedLayout(const WordObject* word) WEFT_NO_ALLOC {
   return IsType(layout, TypeId::kLayout) ? layout : gc::kFalse;
 }
 
+// Words of a few literals, shuffles and simple primitives are spliced: predicates, constants. Their
+// effect must be exactly what they declare, so that splicing cannot hide an error.
+bool IsSmall(const WordObject* word, const EffectCount& declared) WEFT_NO_ALLOC {
+  constexpr int64_t kMaxElements = 5;
+  constexpr int64_t kKeepsOwnFrame = kFlagMacro | kFlagParsing | kFlagDeferred | kFlagUncompiled;
+  if (word->generic_info.IsPointer() || !IsType(word->def, TypeId::kQuotation) ||
+      (word->flags.AsFixnum() & kKeepsOwnFrame) != 0 || declared.terminated || declared.has_rows) {
+    return false;
+  }
+  const Word elements = As<Quotation>(word->def)->array;
+  if (!IsType(elements, TypeId::kArray) || As<Array>(elements)->size() > kMaxElements) return false;
+  int height = declared.inputs;
+  for (int64_t i = 0; i < As<Array>(elements)->size(); ++i) {
+    const Word element = As<Array>(elements)->elements[i];
+    if (!IsType(element, TypeId::kWordObject)) {
+      if (IsType(element, TypeId::kQuotation)) return false;
+      ++height;
+      continue;
+    }
+    const int64_t row = (As<WordObject>(element)->flags.AsFixnum() & kFlagPrimitiveMask) - 1;
+    if (row < 0 || row >= static_cast<int64_t>(kPrimitiveCount)) return false;
+    const Primitive& primitive = kPrimitives[row];
+    if (primitive.kind == PrimitiveKind::kBody || primitive.counts.terminates ||
+        primitive.Has(kPrimNeedsMap) || primitive.Has(kPrimBlocks) ||
+        height < primitive.counts.inputs) {
+      return false;
+    }
+    height += primitive.counts.outputs - primitive.counts.inputs;
+  }
+  return height == declared.outputs;
+}
+
 // How a generic word is called best: one whose methods are slot accessors reads the slot in line.
 Op AccessorOp(const Array* info, const EffectCount& effect) WEFT_NO_ALLOC {
   const Word methods = info->elements[kGenericMethods];
@@ -417,6 +450,10 @@ bool Builder::ApplyByEffect(Word word, int tail) {
   EffectCount effect;
   if (!ReadEffect(unit_.vm, object->effect, &effect)) return Fail("missing-effect", word);
   if (!Need(effect.inputs, word)) return false;
+  if (IsSmall(object, effect)) {
+    unit_.DependOn(word, Dependency::kDefinition);
+    return ApplyInline(word, tail);
+  }
   unit_.DependOn(word, Dependency::kEffect);
 
   Op call = Op::kCall;
@@ -606,6 +643,80 @@ bool Builder::ApplyPair(Value::Kind kind) {
   const ValueId first = Pop();
   Push(unit_.Virtual(kind, first, second));
   return true;
+}
+
+// Tests of built-in types and tuple layouts that need no call. False: not one of these.
+bool Builder::ApplyTypeTest(const Primitive& primitive, Word word) {
+  if (primitive.function == PrimBothFixnums) {
+    EmitBothFixnums();
+    return true;
+  }
+  const bool builtin = primitive.function == PrimBuiltinInstance;
+  if (!builtin && primitive.function != PrimTupleInstance) return false;
+  const Value what = At(Peek(0));
+  if (!what.is_literal()) return false;
+  const bool fits = builtin ? what.literal.IsFixnum() && what.literal.AsFixnum() > 0 &&
+                                  what.literal.AsFixnum() < static_cast<int64_t>(TypeId::kCount)
+                            : IsType(what.literal, TypeId::kLayout);
+  if (!fits) return false;
+  const Value tested = At(Peek(1));
+  if (builtin && tested.is_literal()) {
+    const bool is_instance =
+        ShapeOfWord(tested.literal) == static_cast<uint32_t>(what.literal.AsFixnum());
+    Pop();
+    Pop();
+    Push(unit_.Literal(Word::Bool(is_instance)));
+    return true;
+  }
+  unit_.DependOn(word, Dependency::kEffect);
+  if (!builtin) {
+    unit_.DependOn(As<Layout>(what.literal)->class_word, Dependency::kClass);
+  }
+  const Operand object = OperandOf(Peek(1));
+  Pop();
+  Pop();
+  Inst& inst = Emit(InstKind::kCompute, builtin ? Op::kIsShape : Op::kIsInstance);
+  inst.srcs.push_back(object);
+  if (builtin) {
+    inst.imm = static_cast<int32_t>(what.literal.AsFixnum());
+  } else {
+    inst.literal = what.literal;
+  }
+  const VReg reg = NewRegister();
+  inst.dsts.push_back(reg);
+  Push(unit_.Register(reg));
+  return true;
+}
+
+// Two tests of the shape; a branch on the result is threaded through them later.
+void Builder::EmitBothFixnums() {
+  const Operand operands[] = {OperandOf(Peek(1)), OperandOf(Peek(0))};
+  Pop();
+  Pop();
+  const int no = NewBlock();
+  const int join = NewBlock();
+  const VReg result = NewRegister();
+  for (const Operand& operand : operands) {
+    Inst& test = Emit(InstKind::kCompute, Op::kIsShape);
+    test.srcs.push_back(operand);
+    test.imm = static_cast<int32_t>(TypeId::kFixnum);
+    const VReg is_fixnum = NewRegister();
+    test.dsts.push_back(is_fixnum);
+    const int yes = NewBlock();
+    Inst& branch = Emit(InstKind::kBranch, Op::kJumpIfFalse);
+    branch.srcs.push_back(Operand::Reg(is_fixnum));
+    branch.targets = {no, yes};
+    StartBlock(yes);
+  }
+  for (const bool value : {true, false}) {
+    if (!value) StartBlock(no);
+    Inst& move = Emit(InstKind::kMoves, Op::kMove);
+    move.dsts.push_back(result);
+    move.srcs.push_back(Operand::Constant(Word::Bool(value)));
+    EmitJump(join);
+  }
+  StartBlock(join);
+  Push(unit_.Register(result));
 }
 
 // The top two items become one callable without an object, if what will be called is known.

@@ -70,6 +70,8 @@ class Builder {
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+  bool ApplyTypeTest(const Primitive& primitive, Word word) WEFT_NO_ALLOC;
+  void EmitBothFixnums() WEFT_NO_ALLOC;
   bool MakeVirtual(Value::Kind kind) WEFT_NO_ALLOC;
   bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
   bool IsCallable(ValueId id) const WEFT_NO_ALLOC;

@@ -19,13 +19,16 @@
 namespace weft::compiler {
 
 enum class InstKind : uint8_t {
-  kCompute,   // dsts[0] := op of srcs (kMove, arithmetic, slots; kSetSlot has no dst)
-  kCall,      // op in a window: srcs are its arguments, dsts its results
-  kMoves,     // dsts[i] := srcs[i], all at once
-  kBranch,    // op on srcs: targets[0] if it jumps, else targets[1]
-  kTable,     // kTableJump on srcs[0]: one target a case
-  kJump,      // targets[0]
-  kLoop,      // targets[0], a back edge
+  kCompute,  // dsts[0] := op of srcs (kMove, arithmetic, slots; kSetSlot has no dst)
+  kCall,     // op in a window: srcs are its arguments, dsts its results
+  kMoves,    // dsts[i] := srcs[i], all at once
+  kBranch,   // op on srcs: targets[0] if it jumps, else targets[1]
+  kTable,    // kTableJump on srcs[0]: one target a case
+  kJump,     // targets[0]
+  kLoop,     // targets[0], a back edge
+  // dsts[0] += 1; while it is below srcs[1]: targets[0], else targets[1]. targets[2], the header,
+  // if they are no fixnums.
+  kCountedLoop,
   kReturn,    // srcs are the results
   kTailCall,  // op; srcs are the arguments
   kTry,       // targets[0]: body, targets[1]: handler
@@ -57,6 +60,7 @@ struct Inst {
       case InstKind::kTable:
       case InstKind::kJump:
       case InstKind::kLoop:
+      case InstKind::kCountedLoop:
       case InstKind::kReturn:
       case InstKind::kTailCall:
       case InstKind::kTry:

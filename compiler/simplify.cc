@@ -24,10 +24,13 @@ class Simplifier {
       const bool copies = PropagateCopies();
       const bool folded = FoldBranches();
       if (folded) DropUnreachable();
-      if (!copies && !folded) break;
+      const bool threaded = ThreadJumps();
+      if (threaded) DropUnreachable();
+      if (!copies && !folded && !threaded) break;
     }
     Fuse();
     RemoveUnused();
+    CountLoops();
     Legalise();
     return std::move(replacements_);
   }
@@ -130,6 +133,136 @@ class Simplifier {
       any = true;
     }
     return any;
+  }
+
+  // A block that only branches on the value that its predecessors bring: each of them branches
+  // itself, or knows already where to go. Conditions made of conditions dissolve this way.
+  bool ThreadJumps() {
+    CountUses();
+    bool any = false;
+    for (const int from : procedure_.order) {
+      while (ThreadJump(from)) any = true;
+    }
+    return any;
+  }
+
+  bool ThreadJump(int from) {
+    std::vector<Inst>& insts = BlockAt(from).insts;
+    if (insts.size() < 2 || insts.back().kind != InstKind::kJump) return false;
+    Inst& moves = insts[insts.size() - 2];
+    const Block& join = BlockAt(insts.back().targets[0]);
+    if (moves.kind != InstKind::kMoves || join.insts.size() != 1) return false;
+    const Inst& branch = join.insts[0];
+    if (branch.kind != InstKind::kBranch || branch.op != Op::kJumpIfFalse ||
+        !branch.srcs[0].is_reg() || uses_[static_cast<size_t>(branch.srcs[0].reg)] != 1) {
+      return false;
+    }
+    const VReg condition = branch.srcs[0].reg;
+    const auto place = std::find(moves.dsts.begin(), moves.dsts.end(), condition);
+    if (place == moves.dsts.end()) return false;
+    const auto index = place - moves.dsts.begin();
+    const Operand source = moves.srcs[static_cast<size_t>(index)];
+    // A branch on a register that another move of the same step overwrites would read too late.
+    if (source.is_reg() &&
+        std::find(moves.dsts.begin(), moves.dsts.end(), source.reg) != moves.dsts.end()) {
+      return false;
+    }
+    Inst jump = branch;
+    jump.position = insts.back().position;
+    if (source.is_constant()) {
+      jump.kind = InstKind::kJump;
+      jump.op = Op::kJump;
+      jump.srcs.clear();
+      jump.targets = {branch.targets[source.constant.IsFalse() ? 0 : 1]};
+    } else {
+      jump.srcs[0] = source;
+    }
+    moves.dsts.erase(place);
+    moves.srcs.erase(moves.srcs.begin() + index);
+    insts.back() = std::move(jump);
+    if (insts[insts.size() - 2].dsts.empty()) insts.erase(insts.end() - 2);
+    return true;
+  }
+
+  // The back edge of a loop that only counts i up to n: increment, compare and jump in one.
+  void CountLoops() {
+    CountUses();
+    for (const int block : procedure_.order) CountLoop(block);
+  }
+
+  void CountLoop(int tail) {
+    std::vector<Inst>& insts = BlockAt(tail).insts;
+    if (insts.size() < 3 || insts.back().kind != InstKind::kLoop) return;
+    const int header = insts.back().targets[0];
+    Inst& moves = insts[insts.size() - 2];
+    if (moves.kind != InstKind::kMoves || BlockAt(header).insts.size() != 1) return;
+    const Inst& test = BlockAt(header).insts[0];
+    if (test.kind != InstKind::kBranch ||
+        (test.op != Op::kJumpIfNotLess && test.op != Op::kJumpIfNotLessImm) ||
+        !test.srcs[0].is_reg()) {
+      return;
+    }
+    const VReg counter = test.srcs[0].reg;
+    const auto place = std::find(moves.dsts.begin(), moves.dsts.end(), counter);
+    if (place == moves.dsts.end()) return;
+    const auto index = place - moves.dsts.begin();
+    const Operand stepped = moves.srcs[static_cast<size_t>(index)];
+    const Inst& add = insts[insts.size() - 3];
+    if (add.kind != InstKind::kCompute || add.op != Op::kAddImm || add.imm != 1 ||
+        add.srcs[0] != Operand::Reg(counter) || stepped != Operand::Reg(add.dsts[0]) ||
+        uses_[static_cast<size_t>(add.dsts[0])] != 1) {
+      return;
+    }
+    Operand limit;
+    if (test.op == Op::kJumpIfNotLess) {
+      limit = test.srcs[1];
+      if (limit.is_reg() &&
+          std::find(moves.dsts.begin(), moves.dsts.end(), limit.reg) != moves.dsts.end()) {
+        return;
+      }
+    } else {
+      limit = Operand::Constant(Word::Fixnum(test.imm));
+    }
+    if (limit.is_constant() && !LoadBefore(header, &limit)) return;
+    Inst loop;
+    loop.kind = InstKind::kCountedLoop;
+    loop.op = Op::kLoopIfLess;
+    loop.dsts.push_back(counter);
+    loop.srcs = {Operand::Reg(counter), limit};
+    loop.targets = {test.targets[1], test.targets[0], header};
+    loop.snapshot = insts.back().snapshot;
+    loop.position = insts.back().position;
+    moves.dsts.erase(place);
+    moves.srcs.erase(moves.srcs.begin() + index);
+    Inst rest = std::move(moves);
+    insts.resize(insts.size() - 3);
+    if (!rest.dsts.empty()) insts.push_back(std::move(rest));
+    insts.push_back(std::move(loop));
+  }
+
+  // Puts a constant in a register where the loop is entered. False unless one jump enters it.
+  bool LoadBefore(int header, Operand* constant) {
+    int entry = -1;
+    for (const int block : procedure_.order) {
+      if (BlockAt(block).insts.empty()) continue;
+      const Inst& last = BlockAt(block).insts.back();
+      for (const int target : last.targets) {
+        if (target != header || last.kind == InstKind::kLoop) continue;
+        if (entry >= 0 || last.kind != InstKind::kJump) return false;
+        entry = block;
+      }
+    }
+    if (entry < 0) return false;
+    Inst load;
+    load.kind = InstKind::kMoves;
+    load.op = Op::kMove;
+    load.dsts.push_back(procedure_.register_count++);
+    load.srcs.push_back(*constant);
+    *constant = Operand::Reg(load.dsts[0]);
+    std::vector<Inst>& insts = BlockAt(entry).insts;
+    insts.insert(insts.end() - 1, std::move(load));
+    uses_.resize(static_cast<size_t>(procedure_.register_count));
+    return true;
   }
 
   void CountUses() {
@@ -246,6 +379,11 @@ class Simplifier {
         break;
       case Op::kNumEq:
         fused.op = if_true ? Op::kJumpIfNumEq : Op::kJumpIfNotNumEq;
+        break;
+      case Op::kIsShape:
+        fused.op = if_true ? Op::kJumpIfShape : Op::kJumpIfNotShape;
+        fused.imm = test.imm;
+        fused.snapshot = -1;
         break;
       case Op::kEq:
         if (FitsImm8(test.srcs[0]) && test.srcs[1].is_reg()) {

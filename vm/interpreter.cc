@@ -409,6 +409,10 @@ L_Trace:
         SLOW(EndSlice, 2);
       }
       const auto distance = static_cast<int32_t>(*pc++);
+      if (!BothFixnums(w[A], w[B])) [[unlikely]] {
+        ++pc;
+        NEXT;
+      }
       const int64_t next = Signed(w[A]) + 4;
       w[A] = Raw(next);
       if (next < Signed(w[B])) {

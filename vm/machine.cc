@@ -493,7 +493,11 @@ void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       InlineCache::Entry& entry = cache->entries[cache->used++];
       entry.target = cell;
       entry.shape = shape;
-      entry.slot = -1;
+      // A slot accessor needs no call the next time.
+      const int64_t flags = As<WordObject>(cell->word)->flags.AsFixnum();
+      const bool in_line = (op == Op::kSlotOf && (flags & kFlagReadsSlot) != 0) ||
+                           (op == Op::kSetSlotOf && (flags & kFlagWritesSlot) != 0);
+      entry.slot = in_line ? static_cast<int32_t>(flags >> kFlagSlotShift & 0xFF) : -1;
     }
   }
   if (!tail) PushCallPc(context, AfterInstruction(at));

@@ -61,7 +61,7 @@ class Generator {
   std::string Combinator(int* height, int depth) {
     const int length = 1 + static_cast<int>(Below(4));
     int end = 0;
-    switch (Below(8)) {
+    switch (Below(11)) {
       case 0: {
         if (*height < 1) return "";
         const std::string body = Body(*height - 1, length, depth - 1, &end);
@@ -107,6 +107,17 @@ class Generator {
         const std::string body = Body(*height, length, depth - 1, &end);
         const std::string adjusted = absl::StrCat(body, Adjust(end, *height));
         return absl::StrCat("3 [ [ ", adjusted, "] dip 1 - dup 0 > ] loop drop ");
+      }
+      case 7: {
+        const std::string body = Body(*height + 1, length, depth - 1, &end);
+        return absl::StrCat("3 [ ", body, Adjust(end, *height), "] each-integer ");
+      }
+      case 8: {
+        // Calls itself twice: a subroutine, with a captured item.
+        if (*height < 1) return "";
+        const std::string body = Body(*height + 1, length, depth - 1, &end);
+        return absl::StrCat("dup [ drop ", body, Adjust(end, *height),
+                            "] curry 0 3 rot split-range ");
       }
       default: {
         // A try that may throw half way, and a recovery that leaves as much.

@@ -67,6 +67,16 @@ TUPLE: composed { first read-only } { second read-only } ;
 : loop ( ... pred: ( ... -- ... ? ) -- ... ) [ call ] keep swap [ loop ] [ drop ] if ; inline recursive
 : while ( ..a pred: ( ..a -- ..b ? ) body: ( ..b -- ..a ) -- ..b )
     [ [ call ] keep ] dip rot [ [ nip call ] 2keep while ] [ 2drop ] if ; inline recursive
+: 3dip ( x y z quot -- x y z ) swap [ 2dip ] dip ; inline
+: 3keep ( ..a x y z quot: ( ..a x y z -- ..b ) -- ..b x y z ) [ 3dup ] dip 3dip ; inline
+: (each-integer) ( ... i n quot: ( ... i -- ... ) -- ... )
+    2over < [ [ nip call ] 3keep [ 1 + ] 2dip (each-integer) ] [ 3drop ] if ; inline recursive
+: each-integer ( ... n quot: ( ... i -- ... ) -- ... ) 0 -rot (each-integer) ; inline
+: split-range ( ... from to quot: ( ... i -- ... ) -- ... )
+    2over - -2 > [ 2over < [ nip call ] [ 3drop ] if ] [
+        [ nip [ dup 1 + ] dip split-range ] 3keep
+        [ [ 1 + ] dip ] dip split-range
+    ] if ; inline recursive
 : 2keep ( ..a x y quot: ( ..a x y -- ..b ) -- ..b x y ) [ 2dup ] dip 2dip ; inline
 )";
 
