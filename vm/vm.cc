@@ -37,7 +37,10 @@ absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const Options& options,
 
 Vm::~Vm() = default;
 
-void Vm::AttachCells(uint64_t bytes_in_use) { cells_ = std::make_unique<CellSpace>(bytes_in_use); }
+void Vm::AttachCells(uint64_t bytes_in_use) {
+  cells_ = std::make_unique<CellSpace>(bytes_in_use);
+  heap_->AddRootSource(cells_.get());  // for its SweepDead
+}
 
 uint32_t Vm::NewShape(uint32_t slot_words, gc::Word layout) {
   const auto shape = static_cast<uint32_t>(gc::kFirstTupleShape + layouts_.size());
