@@ -3,7 +3,11 @@
 // sequence in one step, so that no slice of a green thread can end half-way. They answer f and do
 // nothing if the object is not of this form or the element does not fit; the library's general code
 // then does the work or throws.
+#include <sys/random.h>
+#include <sys/types.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "gc/check.h"
@@ -194,6 +198,30 @@ Outcome PrimGrowablePop(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   vm.heap().Write(seq.tuple, seq.tuple->field(1), Word::Fixnum(n));
   args.set(0, element);
   args.set(1, gc::kTrue);
+  return Outcome::kNext;
+}
+
+Outcome PrimSystemRandomBytes(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  const int64_t count = args.fixnum(0);
+  if (count < 0 || count > kMost) return vm.Throw(ErrorKind::kArraySize, args.get(0));
+  const size_t bytes = BytesFor(TypeId::kByteArray, count, String::kOne);
+  if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
+    return vm.Throw(ErrorKind::kOutOfMemory, Word::Fixnum(static_cast<int64_t>(bytes)));
+  }
+  const Word word = vm.heap().Allocate(ShapeOf(TypeId::kByteArray), bytes);
+  auto* array = As<ByteArray>(word);
+  array->length = Word::Fixnum(count);
+  args.set(0, word);
+  for (int64_t done = 0; done < count;) {
+    const ssize_t got = getrandom(array->bytes + done, static_cast<size_t>(count - done), 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return vm.Throw(ErrorKind::kIo, Word::Fixnum(errno));
+    }
+    done += got;
+  }
   return Outcome::kNext;
 }
 
