@@ -395,7 +395,7 @@ Word BootReader::ReadEffectSide(const char* closer, Word* row, bool* terminated)
     const BootToken& token = Next();
     const std::string& text = token.text;
     if (text == closer) break;
-    if (text == ")" || text == "--" || text == ";") {
+    if (text == ")" || text == "--" || text == ";" || text == "(") {
       Error(token, absl::StrCat("stack effect: found ", text, " where ", closer, " is expected"));
       break;
     }
