@@ -66,6 +66,22 @@ Word NewTuple(Vm& vm, Args args, size_t i, int64_t* slots) WEFT_ALLOCATES {
   return word;
 }
 
+// The VM makes ratios, curried quotations and such by itself: with the new layout from now on.
+void FollowLayout(Vm& vm, Word class_word, Word layout) WEFT_NO_ALLOC {
+  if (!IsType(layout, TypeId::kLayout)) return;
+  for (const Special special :
+       {Special::kEffectLayout, Special::kCurriedLayout, Special::kComposedLayout,
+        Special::kVectorLayout, Special::kSbufLayout, Special::kHashtableLayout,
+        Special::kRatioLayout, Special::kComplexLayout}) {
+    const Word old = vm.special(special);
+    if (IsType(old, TypeId::kLayout) && As<Layout>(old)->class_word == class_word &&
+        As<Layout>(old)->slot_count == As<Layout>(layout)->slot_count) {
+      vm.set_special(special, layout);
+      vm.SpecialsChanged();
+    }
+  }
+}
+
 }  // namespace
 
 Outcome PrimClassInfo(Vm& vm, Args args) {
@@ -82,6 +98,7 @@ Outcome PrimSetClassInfo(Vm& vm, Args args) {
     if (!args.is_true(0) || IsClassInfo(args.get(0))) {
       auto* word = As<WordObject>(args.get(1));
       vm.heap().Write(word, &word->class_info, args.get(0));
+      if (args.is_true(0)) FollowLayout(vm, args.get(1), As<Array>(args.get(0))->elements[5]);
       vm.cells().InvalidateDispatch();
       return Outcome::kNext;
     }
