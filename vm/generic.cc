@@ -148,7 +148,7 @@ Word StaticChain(Vm& vm, const gc::Root& chain, Word generic, const Candidates& 
 }
 
 // A quotation of up to five elements.
-Word SmallQuotation(Vm& vm, const gc::RootVector& elements) {
+Word SmallQuotation(Vm& vm, const gc::RootVector& elements) WEFT_ALLOCATES {
   gc::Heap& heap = vm.heap();
   const size_t count = elements.size();
   gc::Root array(heap, heap.Allocate(ShapeOf(TypeId::kArray), 16 + count * 8));
