@@ -54,7 +54,10 @@ const Layout* SpecialLayout(const Vm& vm, Special special) {
 }
 
 Builder::Builder(Unit& unit, Procedure& procedure, int register_inputs, bool infer_only)
-    : unit_(unit), procedure_(procedure), infer_only_(infer_only) {
+    : unit_(unit),
+      procedure_(procedure),
+      infer_only_(infer_only),
+      register_inputs_(register_inputs) {
   procedure_.register_count = register_inputs;
   StartBlock(NewBlock());
   Emit(InstKind::kEnter, Op::kEnter);
@@ -126,6 +129,13 @@ int Builder::TakeSnapshot(bool keep_all) {
 int Builder::EmptySnapshot() {
   procedure_.snapshots.emplace_back();
   return static_cast<int>(procedure_.snapshots.size() - 1);
+}
+
+// As Factor's stack checker tells inputs of the word from values that it computes.
+bool Builder::FailInput(ValueId id, Word word) {
+  const Value& value = At(id);
+  const bool is_input = value.is_reg() && value.reg < register_inputs_;
+  return Fail(is_input ? "unknown-macro-input" : "bad-macro-input", word);
 }
 
 void Builder::EmitJump(int target) { Emit(InstKind::kJump, Op::kJump).targets.push_back(target); }
@@ -290,10 +300,10 @@ bool Builder::RunCallable(ValueId callable, int tail, Word who) {
     }
     switch (value.kind) {
       case Value::kLiteral:
-        if (!IsType(value.literal, TypeId::kQuotation)) return Fail("literal-expected", who);
+        if (!IsType(value.literal, TypeId::kQuotation)) return FailInput(callable, who);
         return RunQuotation(value.literal, value.scope, tail);
       case Value::kReg:
-        return Fail("literal-expected", who);
+        return FailInput(callable, who);
       case Value::kCurried:
         Push(value.first);
         callable = value.second;
@@ -337,6 +347,9 @@ bool Builder::ApplyWord(Word word, int tail) {
         if (primitive.function == PrimCurry && ApplyPair(Value::kCurried)) return true;
         if (primitive.function == PrimCompose && ApplyPair(Value::kComposed)) return true;
         if (ApplyTypeTest(primitive, word)) return true;
+        if (primitive.function == PrimKnownEffect && IsCallable(Peek(0))) {
+          return ApplyKnownEffect(word);
+        }
         EmitCall(Op::kCallPrimitive, primitive.counts.inputs, primitive.counts.outputs, word,
                  static_cast<int>(row), primitive.Has(kPrimNeedsMap));
         unit_.DependOn(word, Dependency::kEffect);
@@ -500,7 +513,7 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
   std::vector<Word> literals;
   for (int i = literal_count - 1; i >= 0; --i) {
     const Value& value = At(Peek(i));
-    if (!value.is_literal()) return Fail("unknown-macro-input", word);
+    if (!value.is_literal()) return FailInput(Peek(i), word);
     literals.push_back(value.literal);
   }
   unit_.DependOn(word, Dependency::kDefinition);
@@ -733,7 +746,7 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   *done = true;
   if (!Need(1, word)) return false;
   const Value top = At(Peek(0));
-  if (!top.is_literal()) return Fail("literal-expected", word);
+  if (!top.is_literal()) return FailInput(Peek(0), word);
   const Word layout = LayoutOfClass(top.literal);
   if (!layout.IsPointer()) return Expand(word, 1, tail);
   const Layout* object = As<Layout>(layout);

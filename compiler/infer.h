@@ -67,6 +67,7 @@ class Builder {
   bool ApplyShuffle(const EffectCounts& counts) WEFT_NO_ALLOC;
   bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
+  bool ApplyKnownEffect(Word word) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
@@ -135,11 +136,14 @@ class Builder {
                  bool keep_all = false) WEFT_NO_ALLOC;
   void EmitReturn() WEFT_NO_ALLOC;
   void EmitJump(int target);
+  // A value that should be known is not.
+  bool FailInput(ValueId id, Word word);
   bool Fail(const char* kind, Word word) { return unit_.Fail(kind, word, position_); }
 
   Unit& unit_;
   Procedure& procedure_;
   const bool infer_only_;
+  const int register_inputs_;
   State s_;
   ScopeId scope_ = kNoScope;
   Position position_;

@@ -254,6 +254,32 @@ ValueId Builder::CloneInto(Builder& inner, ValueId id, std::vector<Operand>* cap
   return unit_.Register(static_cast<VReg>(captures->size() - 1));
 }
 
+// (known-effect) of a callable that is known: how many values it takes and leaves, as literals. It
+// is followed on the side; the code that makes goes nowhere.
+bool Builder::ApplyKnownEffect(Word word) {
+  constexpr int kReach = 64;
+  Procedure aside;
+  Builder inner(unit_, aside, 0, /*infer_only=*/true);
+  inner.position_ = position_;
+  inner.scope_ = scope_;
+  std::vector<Operand> captures;
+  const ValueId callable = CloneInto(inner, Peek(0), &captures);
+  int next = static_cast<int>(captures.size());
+  for (int i = 0; i < kReach; ++i) inner.s_.data.push_back(unit_.Register(next++));
+  aside.inputs = next;
+  aside.register_count = next;
+  inner.s_.low = kReach;
+  aside.blocks[0].insts[0].snapshot = inner.TakeSnapshot();
+  if (!inner.RunCallable(callable, kNotTail, word)) return false;
+  const int low = std::min(inner.s_.low, kReach);
+  const int height = static_cast<int>(inner.s_.data.size());
+  Pop();
+  Push(unit_.Literal(Word::Fixnum(kReach - low)));
+  Push(unit_.Literal(Word::Fixnum(height - low)));
+  Push(unit_.Literal(gc::kTrue));
+  return true;
+}
+
 bool Builder::CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>* captures) {
   const Value expected = At(pattern);
   const Value value = At(now);

@@ -9,7 +9,7 @@ bool Builder::ApplyBody(Word word, Op body, const EffectCounts& counts, int tail
   switch (body) {
     case Op::kDynCallTop: {
       if (!Need(1, word)) return false;
-      if (!IsCallable(Peek(0))) return Fail("literal-expected", word);
+      if (!IsCallable(Peek(0))) return FailInput(Peek(0), word);
       const ValueId callable = Pop();
       return RunCallable(callable, tail, word);
     }
@@ -55,7 +55,7 @@ bool Builder::ApplyExecute(Word word, int tail) {
   if (!Need(1, word)) return false;
   const Value value = At(Peek(0));
   if (!value.is_literal() || !IsType(value.literal, TypeId::kWordObject)) {
-    return Fail("literal-expected", word);
+    return FailInput(Peek(0), word);
   }
   Pop();
   return ApplyWord(value.literal, tail);
@@ -63,7 +63,7 @@ bool Builder::ApplyExecute(Word word, int tail) {
 
 bool Builder::ApplyDip(Word word) {
   if (!Need(2, word)) return false;
-  if (!IsCallable(Peek(0))) return Fail("literal-expected", word);
+  if (!IsCallable(Peek(0))) return FailInput(Peek(0), word);
   const ValueId callable = Pop();
   const ValueId held = Pop();
   s_.retained.push_back({held, false});
@@ -85,7 +85,7 @@ bool Builder::ApplyLocals(Op op, Word word) {
     return true;
   }
   const Value count = At(Peek(0));
-  if (!count.is_literal() || !count.literal.IsFixnum()) return Fail("literal-expected", word);
+  if (!count.is_literal() || !count.literal.IsFixnum()) return FailInput(Peek(0), word);
   Pop();
   const int64_t n = count.literal.AsFixnum();
   if (op == Op::kDynGetLocal) {
@@ -235,7 +235,9 @@ bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Wor
 
 bool Builder::ApplyIf(Word word, int tail) {
   if (!Need(3, word)) return false;
-  if (!IsCallable(Peek(0)) || !IsCallable(Peek(1))) return Fail("literal-expected", word);
+  for (const int place : {1, 0}) {
+    if (!IsCallable(Peek(place))) return FailInput(Peek(place), word);
+  }
   const ValueId if_false = Pop();
   const ValueId if_true = Pop();
   const Value condition = At(Peek(0));
@@ -273,7 +275,7 @@ bool Builder::ApplyDispatch(Word word, int tail) {
   if (!Need(2, word)) return false;
   const Value table = At(Peek(0));
   if (!table.is_literal() || !IsType(table.literal, TypeId::kArray)) {
-    return Fail("literal-expected", word);
+    return FailInput(Peek(0), word);
   }
   const Array* quotations = As<Array>(table.literal);
   const int64_t count = quotations->size();
@@ -281,7 +283,7 @@ bool Builder::ApplyDispatch(Word word, int tail) {
   std::vector<ValueId> branches;
   for (int64_t i = 0; i < count; ++i) {
     branches.push_back(unit_.Literal(quotations->elements[i], table.scope));
-    if (!IsCallable(branches.back())) return Fail("literal-expected", word);
+    if (!IsCallable(branches.back())) return FailInput(branches.back(), word);
   }
   const Operand index = OperandOf(Peek(1));
   Pop();
@@ -305,7 +307,9 @@ bool Builder::ApplyDispatch(Word word, int tail) {
 // before, so its registers are simply live all the while.
 bool Builder::ApplyRecover(Word word, int tail) {
   if (!Need(2, word)) return false;
-  if (!IsCallable(Peek(0)) || !IsCallable(Peek(1))) return Fail("literal-expected", word);
+  for (const int place : {1, 0}) {
+    if (!IsCallable(Peek(place))) return FailInput(Peek(place), word);
+  }
   const ValueId recovery = Pop();
   const ValueId attempt = Pop();
   const int outer_handler = handler_;
@@ -348,8 +352,9 @@ bool Builder::ApplyCallEffect(Word word) {
   if (!Need(2, word)) return false;
   const Value literal = At(Peek(0));
   EffectCount effect;
-  if (!literal.is_literal()) return Fail("literal-expected", word);
-  if (!ReadEffect(unit_.vm, literal.literal, &effect)) return Fail("literal-expected", word);
+  if (!literal.is_literal() || !ReadEffect(unit_.vm, literal.literal, &effect)) {
+    return FailInput(Peek(0), word);
+  }
   if (effect.inputs > 200 || effect.outputs > 200) return Fail("too-big", word);
   Pop();
   if (!Need(effect.inputs + 1, word)) return false;

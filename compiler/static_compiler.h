@@ -10,7 +10,8 @@
 //     request:  f, report { "expand" macro literals }; answers are { { macro literals quot } ... }
 //     error:    f, report { kind word data position }: word is the word concerned (or a quotation),
 //               position { path line column } or f. Kinds and data:
-//       "literal-expected" "unknown-macro-input" "missing-effect" "undeclared-recursion"
+//       "unknown-macro-input" (an input of the word should be known) "bad-macro-input" (a computed
+//       value should be known) "missing-effect" "undeclared-recursion"
 //       "unbalanced-recursion" "inconsistent-recursive-call" "recursive-quotation" "too-many-r>"
 //                              data f
 //       "unbalanced-branches"  data: array of effects, one a branch
