@@ -69,7 +69,7 @@ Outcome Vm::ThrowType(TypeId expected, gc::Word object) WEFT_NO_ANALYSIS {
   if (classes.IsPointer()) {
     class_word = As<Array>(classes)->elements[static_cast<size_t>(expected)];
   }
-  return Throw(ErrorKind::kType, object, class_word);
+  return Throw(ErrorKind::kType, class_word, object);
 }
 
 void Vm::SpecialsChanged() {

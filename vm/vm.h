@@ -73,7 +73,7 @@ class Vm {
   // Makes vm.pending_error { "kernel-error" n arg1 arg2 } and returns kThrow.
   Outcome Throw(ErrorKind kind, gc::Word arg1 = gc::kFalse,
                 gc::Word arg2 = gc::kFalse) WEFT_ALLOCATES;
-  // { "kernel-error" 3 object class-word }
+  // { "kernel-error" 3 class-word object }, as Factor has it
   Outcome ThrowType(TypeId expected, gc::Word object) WEFT_ALLOCATES;
 
   // The shape of vectors, for the interpreter's fast paths; 0 until the class exists.
