@@ -117,9 +117,18 @@ void MinorCollector::ScanCards() {
   spaces_.large.ForEach([&](Object* object) {
     if (!ShapeTable::HasReferences(spaces_.shapes.Of(object))) return;
     uint64_t begin = reinterpret_cast<uint64_t>(object);
+    // An object with a trace hook (captured stacks of megabytes) can only be walked from its start:
+    // once for all its cards.
+    const bool hooked = spaces_.shapes.Of(object).trace != nullptr;
+    bool traced = false;
     Heap::Spaces::ForEachYoungCard(cards, begin, begin + spaces_.large.ExtentOf(begin),
                                    [&](uint64_t card) {
-                                     ScanOnCard(object, card);
+                                     if (!hooked) {
+                                       ScanOnCard(object, card);
+                                     } else if (!traced) {
+                                       spaces_.shapes.Trace(object, *this);
+                                       traced = true;
+                                     }
                                      clean(card);
                                    });
   });

@@ -33,7 +33,7 @@ struct Context {
   static constexpr size_t kInitialWords = 64;
   // The limit of both stacks together; programs get stack overflow errors beyond it. A margin lets
   // the error itself be handled.
-  static constexpr size_t kMaxWords = size_t{32} << 20;
+  static constexpr size_t kMaxWords = size_t{8} << 20;
   static constexpr size_t kOverflowMarginWords = 16384;
   // Free words that hold at every instruction, beyond what code announces in kEnter.
   static constexpr size_t kRedZoneWords = 24;

@@ -29,7 +29,7 @@ bool Need(Vm& vm, const uint32_t* at, uint64_t count) WEFT_NO_ANALYSIS {
   return false;
 }
 
-void ThrowType(Vm& vm, const uint32_t* at, TypeId expected, Word found) {
+void ThrowType(Vm& vm, const uint32_t* at, TypeId expected, Word found) WEFT_ALLOCATES {
   const Outcome outcome = vm.ThrowType(expected, found);
   WEFT_CHECK(outcome == Outcome::kThrow);
   EnterThrow(vm, at);
@@ -41,7 +41,7 @@ bool IsLocal(const Vm& vm, const uint64_t* record) {
   return record[0] == reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubLocal));
 }
 
-void LoadLocal(Vm& vm, const uint32_t* at) {
+void LoadLocal(Vm& vm, const uint32_t* at) WEFT_ALLOCATES {
   if (!Need(vm, at, 1)) return;
   Context& context = *vm.current();
   if (!context.EnsureRoom(8)) {
@@ -53,7 +53,7 @@ void LoadLocal(Vm& vm, const uint32_t* at) {
 }
 
 // The number of retained values that the operand names, checked against what is there.
-bool LocalCount(Vm& vm, const uint32_t* at, int64_t count) {
+bool LocalCount(Vm& vm, const uint32_t* at, int64_t count) WEFT_ALLOCATES {
   Context& context = *vm.current();
   const uint64_t* record = context.call_top;
   for (int64_t i = 0; i < count; ++i, record += 2) {
@@ -65,7 +65,7 @@ bool LocalCount(Vm& vm, const uint32_t* at, int64_t count) {
   return true;
 }
 
-void GetLocal(Vm& vm, const uint32_t* at) {
+void GetLocal(Vm& vm, const uint32_t* at) WEFT_ALLOCATES {
   if (!Need(vm, at, 1)) return;
   Context& context = *vm.current();
   const Word operand = context.window[-1];
@@ -78,7 +78,7 @@ void GetLocal(Vm& vm, const uint32_t* at) {
   context.window[-1] = Word{context.call_top[2 * index + 1]};
 }
 
-void DropLocals(Vm& vm, const uint32_t* at) {
+void DropLocals(Vm& vm, const uint32_t* at) WEFT_ALLOCATES {
   if (!Need(vm, at, 1)) return;
   Context& context = *vm.current();
   const Word operand = context.window[-1];
@@ -233,8 +233,15 @@ void ExitDynamic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Word* begin = context.DataAt(context.base_offset);
   const auto found = static_cast<uint64_t>(context.window - begin);
   if (found != (counts & 0xFFFF)) {
-    EnterThrow(vm, at, ErrorKind::kWrongValues, Word{words[2]},
-               Word::Fixnum(static_cast<int64_t>(found)));
+    const Word thrower = vm.special(Special::kWrongValues);
+    if (!thrower.IsPointer()) {
+      EnterThrow(vm, at, ErrorKind::kWrongValues, Word{words[2]},
+                 Word::Fixnum(static_cast<int64_t>(found)));
+      return;
+    }
+    vm.scratch.set(0, Word{words[2]});
+    vm.scratch.set(1, Word::Fixnum(static_cast<int64_t>(found)));
+    CallAbove(vm, at, As<WordObject>(thrower)->word_cell(), 2, Op::kStubResumeOp);
     return;
   }
   context.base_offset = words[0] >> 2;

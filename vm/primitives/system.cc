@@ -149,6 +149,7 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
       case Special::kCompileQuotation:
       case Special::kDeadlock:
       case Special::kSqrt:
+      case Special::kWrongValues:
         fits = IsType(fresh, TypeId::kWordObject);
         break;
       case Special::kTupleClass:
