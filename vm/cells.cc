@@ -17,13 +17,9 @@ CellSpace::CellSpace(uint64_t bytes_in_use) {
   const uint64_t mapped = gc::RoundUp(bytes_in_use, gc::kPageBytes);
   // Fails harmlessly if the heap has reserved the whole address range already.
   reservation_.TakeAt(gc::kCellBase + mapped, gc::kCellSpan - mapped);
-  used_ = bytes_in_use;
+  // What is free inside the image stays unused: collecting it would touch every page of it.
+  used_ = mapped;
   committed_ = mapped;
-  if (used_ == 0) return;
-  // The free lists of the image are rebuilt: the order of addresses is as good as any.
-  for (uint64_t at = used_ - kUnitBytes; at >= kFirst; at -= kUnitBytes) {
-    if (KindAt(at) == kFree) Free(at, kCellUnits, free_cells_);
-  }
 }
 
 void CellSpace::SetKind(uint64_t offset, uint64_t units, Unit kind) {
@@ -106,8 +102,8 @@ void CellSpace::SweepDead(const gc::Heap& heap) {
       [&](InlineCache* cache) {
         // f is a cache whose code is still being made.
         if (cache->owner == gc::kFalse || heap.IsLive(cache->owner)) {
-          // Targets may be cells that this sweep frees.
-          cache->used = 0;
+          // Targets may be cells that this sweep frees. Pages that need no change are not written.
+          if (cache->used != 0) cache->used = 0;
           return;
         }
         Free(reinterpret_cast<uint64_t>(cache) - gc::kCellBase, kCacheUnits, free_caches_);
