@@ -53,7 +53,8 @@ class RootBase {
   friend class FullCollector;
   friend class HeapVerifier;
   // Mutable: a root may be declared const, and still the collector moves what it refers to and its
-  // neighbours come and go. Without it the compiler may keep the words of a const root in registers.
+  // neighbours come and go. Without it the compiler may keep the words of a const root in
+  // registers.
   mutable RootBase* next_ = nullptr;
   mutable RootBase* previous_ = nullptr;
 };

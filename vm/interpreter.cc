@@ -97,7 +97,7 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
   (reinterpret_cast<Word*>(cs) - w >= static_cast<ptrdiff_t>((words) + Context::kRedZoneWords))
 
 // Items above the current dynamic base.
-#define HAS_ITEMS(count)                                              \
+#define HAS_ITEMS(count) \
   (w - vm.current()->DataAt(vm.current()->base_offset) >= static_cast<ptrdiff_t>(count))
 
 #define ARITH_SLOW(words) SLOW(Arithmetic, words)
@@ -356,16 +356,15 @@ L_Trace:
       NEXT;
     }
     OP(JumpIfLess)
-    COMPARE_JUMP(Signed(a) < Signed(b), x < y, true) OP(JumpIfNotLess)
-        COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
-            COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true) OP(JumpIfNotLessEq)
-                COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false) OP(JumpIfNumEq)
-                    COMPARE_JUMP(a.bits == b.bits, x == y, true) OP(JumpIfNotNumEq)
-                        COMPARE_JUMP(a.bits == b.bits, x == y, false) OP(JumpIfLessImm)
-                            COMPARE_IMM_JUMP(<, true) OP(JumpIfNotLessImm)
-                                COMPARE_IMM_JUMP(<, false) OP(JumpIfGreaterImm)
-                                    COMPARE_IMM_JUMP(>, true) OP(JumpIfNotGreaterImm)
-                                        COMPARE_IMM_JUMP(>, false) OP(JumpIfEqImm) {
+    COMPARE_JUMP(Signed(a) < Signed(b), x < y, true)
+    OP(JumpIfNotLess) COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
+        COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true) OP(JumpIfNotLessEq)
+            COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false) OP(JumpIfNumEq)
+                COMPARE_JUMP(a.bits == b.bits, x == y, true) OP(JumpIfNotNumEq)
+                    COMPARE_JUMP(a.bits == b.bits, x == y, false) OP(JumpIfLessImm)
+                        COMPARE_IMM_JUMP(<, true) OP(JumpIfNotLessImm) COMPARE_IMM_JUMP(<, false)
+                            OP(JumpIfGreaterImm) COMPARE_IMM_JUMP(>, true) OP(JumpIfNotGreaterImm)
+                                COMPARE_IMM_JUMP(>, false) OP(JumpIfEqImm) {
       const auto distance = static_cast<int32_t>(*pc++);
       if (Signed(w[A]) == int64_t{SB} * 4) pc += distance;
       NEXT;
@@ -470,8 +469,8 @@ L_Trace:
       ARITH_SLOW(1);
     }
     OP(BitAnd)
-    BITWISE(a.bits & b.bits) OP(BitOr) BITWISE(a.bits | b.bits) OP(BitXor) BITWISE(a.bits ^ b.bits)
-        OP(Shift) {
+    BITWISE(a.bits & b.bits)
+    OP(BitOr) BITWISE(a.bits | b.bits) OP(BitXor) BITWISE(a.bits ^ b.bits) OP(Shift) {
       const Word a = w[B];
       const Word b = w[C];
       if (BothFixnums(a, b)) {
@@ -840,80 +839,80 @@ L_Trace:
       NEXT;
     }
     OP(DynCall) {
-    auto* cell = reinterpret_cast<WordCell*>(LITERAL);
-    if (ROOM(4)) [[likely]] {
-      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
-        *--cs = reinterpret_cast<uint64_t>(pc);
-        pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
-        NEXT;
+      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+      if (ROOM(4)) [[likely]] {
+        if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
+          *--cs = reinterpret_cast<uint64_t>(pc);
+          pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+          NEXT;
+        }
+        if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
+          *--cs = reinterpret_cast<uint64_t>(pc);
+          *--cs = uint64_t{cell->outputs} << 2;
+          *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
+          w -= cell->inputs;
+          pc = reinterpret_cast<const uint32_t*>(cell->entry);
+          NEXT;
+        }
       }
-      if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
-        *--cs = reinterpret_cast<uint64_t>(pc);
-        *--cs = uint64_t{cell->outputs} << 2;
-        *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
-        w -= cell->inputs;
-        pc = reinterpret_cast<const uint32_t*>(cell->entry);
-        NEXT;
-      }
+      SAVE();
+      machine::DynCall(vm, pc - 1, cell, false);
+      LOAD();
+      NEXT;
     }
-    SAVE();
-    machine::DynCall(vm, pc - 1, cell, false);
-    LOAD();
-    NEXT;
-  }
-  OP(DynTailCall) {
-    auto* cell = reinterpret_cast<WordCell*>(LITERAL);
-    if (ROOM(4)) [[likely]] {
-      if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
-        pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
-        NEXT;
+    OP(DynTailCall) {
+      auto* cell = reinterpret_cast<WordCell*>(LITERAL);
+      if (ROOM(4)) [[likely]] {
+        if (cell->mode == static_cast<uint8_t>(CodeMode::kDynamic)) {
+          pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
+          NEXT;
+        }
+        if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
+          *--cs = uint64_t{cell->outputs} << 2;
+          *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
+          w -= cell->inputs;
+          pc = reinterpret_cast<const uint32_t*>(cell->entry);
+          NEXT;
+        }
       }
-      if (cell->mode == static_cast<uint8_t>(CodeMode::kStatic) && HAS_ITEMS(cell->inputs)) {
-        *--cs = uint64_t{cell->outputs} << 2;
-        *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubStaticReturn));
-        w -= cell->inputs;
-        pc = reinterpret_cast<const uint32_t*>(cell->entry);
-        NEXT;
-      }
+      SAVE();
+      machine::DynCall(vm, pc - 1, cell, true);
+      LOAD();
+      NEXT;
     }
-    SAVE();
-    machine::DynCall(vm, pc - 1, cell, true);
-    LOAD();
-    NEXT;
-  }
-  OP(DynReturn) {
+    OP(DynReturn) {
       pc = reinterpret_cast<const uint32_t*>(*cs++);
       NEXT;
     }
     OP(DynCallTop) {
-    if (HAS_ITEMS(1) && HasDynamicCode(w[-1])) [[likely]] {
-      pc = DynamicCodeOf(*--w);
-      NEXT;
-    }
-    SLOW(DynBody, 1);
-  }
-    OP(DynExecute) SLOW(DynBody, 1);
-    OP(DynIf) {
-    if (HAS_ITEMS(3)) [[likely]] {
-      const Word chosen = w[w[-3].IsTrue() ? -2 : -1];
-      if (HasDynamicCode(chosen)) [[likely]] {
-        w -= 3;
-        pc = DynamicCodeOf(chosen);
+      if (HAS_ITEMS(1) && HasDynamicCode(w[-1])) [[likely]] {
+        pc = DynamicCodeOf(*--w);
         NEXT;
       }
+      SLOW(DynBody, 1);
     }
-    SLOW(DynBody, 1);
-  }
+    OP(DynExecute) SLOW(DynBody, 1);
+    OP(DynIf) {
+      if (HAS_ITEMS(3)) [[likely]] {
+        const Word chosen = w[w[-3].IsTrue() ? -2 : -1];
+        if (HasDynamicCode(chosen)) [[likely]] {
+          w -= 3;
+          pc = DynamicCodeOf(chosen);
+          NEXT;
+        }
+      }
+      SLOW(DynBody, 1);
+    }
     OP(DynDip) {
-    if (HAS_ITEMS(2) && ROOM(4) && HasDynamicCode(w[-1])) [[likely]] {
-      pc = DynamicCodeOf(w[-1]);
-      *--cs = w[-2].bits;
-      *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubDip));
-      w -= 2;
-      NEXT;
+      if (HAS_ITEMS(2) && ROOM(4) && HasDynamicCode(w[-1])) [[likely]] {
+        pc = DynamicCodeOf(w[-1]);
+        *--cs = w[-2].bits;
+        *--cs = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubDip));
+        w -= 2;
+        NEXT;
+      }
+      SLOW(DynBody, 1);
     }
-    SLOW(DynBody, 1);
-  }
     OP(DynLoadLocal) SLOW(DynBody, 1);
     OP(DynGetLocal) SLOW(DynBody, 1);
     OP(DynDropLocals) SLOW(DynBody, 1);

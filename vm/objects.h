@@ -79,11 +79,11 @@ struct String : Object {
 
 // A word cell: outside the heap (pages of its own), never moves, callers go through it.
 struct WordCell {
-  uint64_t entry;    // static entry: always valid for callers with a window (kEnterDynamic if the
-                     // word has only dynamic code)
-  Word word;         // the WordObject (pinned)
-  uint8_t mode;      // CodeMode
-  uint8_t inputs;    // of the entry, in static mode
+  uint64_t entry;  // static entry: always valid for callers with a window (kEnterDynamic if the
+                   // word has only dynamic code)
+  Word word;       // the WordObject (pinned)
+  uint8_t mode;    // CodeMode
+  uint8_t inputs;  // of the entry, in static mode
   uint8_t outputs;
   uint8_t spare[5];
   uint64_t dynamic_entry;  // for mode kDynamic: first instruction of the dynamic code
@@ -99,26 +99,26 @@ enum class CodeMode : uint8_t {
 };
 
 struct WordObject : Object {  // pinned
-  Word name;          // string
-  Word vocabulary;    // string or f
-  Word def;           // quotation (or f)
-  Word props;         // language: hashtable or f
-  Word class_info;    // ClassInfo array (vm/classes.h) or f
-  Word generic_info;  // GenericInfo array (vm/generic.h) or f
-  Word effect;        // declared stack effect (tuple effect) or f
-  Word code;          // Code that the cell's entry lies in
-  Word location;      // array { path line column } or f
-  Word hash;          // fixnum
-  Word flags;         // fixnum: WordFlag bits, primitive and intrinsic ids
-  Word cell;          // raw address of its WordCell (reads as a fixnum)
+  Word name;                  // string
+  Word vocabulary;            // string or f
+  Word def;                   // quotation (or f)
+  Word props;                 // language: hashtable or f
+  Word class_info;            // ClassInfo array (vm/classes.h) or f
+  Word generic_info;          // GenericInfo array (vm/generic.h) or f
+  Word effect;                // declared stack effect (tuple effect) or f
+  Word code;                  // Code that the cell's entry lies in
+  Word location;              // array { path line column } or f
+  Word hash;                  // fixnum
+  Word flags;                 // fixnum: WordFlag bits, primitive and intrinsic ids
+  Word cell;                  // raw address of its WordCell (reads as a fixnum)
   static constexpr TypeId kType = TypeId::kWordObject;
   WordCell* word_cell() const { return reinterpret_cast<WordCell*>(cell.bits); }
 };
 
 // Bits of WordObject::flags. set-word-prop keeps them in step with the properties of these names.
 enum WordFlag : int64_t {
-  kFlagPrimitiveMask = 0xFFF,         // row of primitives.def + 1; 0: not a primitive
-  kFlagIntrinsicShift = 12,           // row of intrinsics.def + 1, 12 bits
+  kFlagPrimitiveMask = 0xFFF,  // row of primitives.def + 1; 0: not a primitive
+  kFlagIntrinsicShift = 12,    // row of intrinsics.def + 1, 12 bits
   kFlagInline = int64_t{1} << 24,
   kFlagRecursive = int64_t{1} << 25,
   kFlagFoldable = int64_t{1} << 26,
@@ -132,8 +132,9 @@ enum WordFlag : int64_t {
   kFlagWritesSlot = int64_t{1} << 35,  // or an untyped writer ( value object -- )
   kFlagSlotShift = 36,                 // slot number, 8 bits
   kFlagBoaCheck = int64_t{1} << 44,    // a tuple class whose slots have classes: `boa` checks them
-  kFlagTransformShift = 45,            // "transform-n" + 1, 8 bits: literals a macro takes; 0: its inputs
-  kFlagUncompiled = int64_t{1} << 33,  // does not infer: dynamic callers may run it, static ones get not-compiled
+  kFlagTransformShift = 45,  // "transform-n" + 1, 8 bits: literals a macro takes; 0: its inputs
+  kFlagUncompiled =
+      int64_t{1} << 33,  // does not infer: dynamic callers may run it, static ones get not-compiled
 };
 
 struct Quotation : Object {
@@ -165,17 +166,19 @@ struct Layout : Object {
 // Bytecode (pinned; its space never moves, frames hold bare return addresses into it).
 // Literals lie below the instructions; kLit operands count down from the instruction.
 struct Code : Object {
-  Word owner;              // word or quotation
-  Word keep;               // array of what raw literals (cells, caches) refer to, or f
-  Word maps;               // byte-array: stack maps (vm/stack_map.h)
-  Word lines;              // array { path byte-array } : 12 bytes per row, instruction index, line, column
+  Word owner;  // word or quotation
+  Word keep;   // array of what raw literals (cells, caches) refer to, or f
+  Word maps;   // byte-array: stack maps (vm/stack_map.h)
+  Word lines;  // array { path byte-array } : 12 bytes per row, instruction index, line, column
   Word mode_and_counts;    // fixnum: CodeMode | inputs << 8 | outputs << 16
   Word literal_count;      // fixnum
   Word instruction_count;  // fixnum, in 32-bit words
   Word literals[];         // then uint32_t instructions[]
   static constexpr TypeId kType = TypeId::kCode;
   static constexpr size_t kTracedFixed = 4;
-  uint32_t* instructions() { return reinterpret_cast<uint32_t*>(literals + literal_count.AsFixnum()); }
+  uint32_t* instructions() {
+    return reinterpret_cast<uint32_t*>(literals + literal_count.AsFixnum());
+  }
   const uint32_t* instructions() const {
     return reinterpret_cast<const uint32_t*>(literals + literal_count.AsFixnum());
   }
@@ -188,9 +191,9 @@ struct CallStack : Object {
   Word call_words;   // fixnum
   Word base_offset;  // fixnum, bytes from the data stack's start
   Word handler_offset;
-  Word resume;       // raw pc
+  Word resume;  // raw pc
   Word window_offset;
-  Word namestack;    // traced
+  Word namestack;  // traced
   Word words[];
   static constexpr TypeId kType = TypeId::kCallStack;
 };

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-
 namespace weft {
 
 // The window's distance from the bottom of the data stack in words, the name, the operands.
