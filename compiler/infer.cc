@@ -285,7 +285,6 @@ bool Builder::IsCallable(ValueId id) const {
 bool Builder::RunCallable(ValueId callable, int tail, Word who) {
   // Chains of composed callables are followed iteratively along their second part.
   while (true) {
-    if (unit_.depth >= Unit::kMaxDepth) return Fail("too-big", who);
     Value value = At(callable);
     if (value.is_literal() && IsCallable(callable) && !IsType(value.literal, TypeId::kQuotation)) {
       // A literal curried or composed tuple: take it apart.
@@ -309,6 +308,7 @@ bool Builder::RunCallable(ValueId callable, int tail, Word who) {
         callable = value.second;
         break;
       case Value::kComposed: {
+        if (unit_.depth >= Unit::kMaxDepth) return Fail("too-big", who);
         ++unit_.depth;
         const bool ok = RunCallable(value.first, kNotTail, who);
         --unit_.depth;
