@@ -125,6 +125,34 @@ TEST_F(StaticCompilerTest, DeepNestingFallsBackToDynamicMode) {
   EXPECT_EQ(Run("main", {"w"}), "5005");
 }
 
+TEST_F(StaticCompilerTest, TheVerifierSeesDamage) {
+  Load(": w ( n -- m ) dup 2 < [ [ 1 - w ] [ 2 - w ] bi + ] unless ;");
+  ASSERT_TRUE(Compile("w"));
+  gc::NoAlloc scope;
+  Code* code = As<Code>(code_->get());
+  uint32_t* words = code->instructions();
+  const struct {
+    size_t at;
+    uint32_t word;
+  } damages[] = {
+      {4, EncodeABC(Op::kSubImm, 77, 0, 1)},         // slot outside the frame
+      {4, 0xFF},                                     // no instruction
+      {5, EncodeAD(Op::kCall, 1, 500)},              // literal outside the pool
+      {5, EncodeAD(Op::kCallPrimitive, 1, 0xFFFF)},  // no such primitive
+      {2, 1000},                                     // jump distance
+      {3, EncodeAD(Op::kDynReturn, 0, 0)},           // dynamic mode
+      {9, EncodeABC(Op::kMove, 0, 1)},               // runs off the end
+      {3, EncodeABC(Op::kAdd, 0, 0, 0)},             // safepoint without a map
+  };
+  for (const auto& damage : damages) {
+    const uint32_t good = words[damage.at];
+    words[damage.at] = damage.word;
+    EXPECT_NE(VerifyCode(*vm_, code), "") << damage.at;
+    words[damage.at] = good;
+  }
+  EXPECT_EQ(VerifyCode(*vm_, code), "");
+}
+
 TEST_F(StaticCompilerTest, CompiledWordsRun) {
   Load(R"(
 : fib ( n -- m ) dup 2 < [ [ 1 - fib ] [ 2 - fib ] bi + ] unless ;

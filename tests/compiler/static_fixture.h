@@ -19,6 +19,7 @@
 #include "vm/primitives.h"
 #include "vm/scheduler.h"
 #include "vm/strings.h"
+#include "vm/verifier.h"
 #include "vm/vm.h"
 #include "vm/word_code.h"
 
@@ -125,7 +126,10 @@ class StaticCompilerTest : public ::testing::Test {
     EXPECT_EQ(compiler_.CompileStatic(*vm_, args), Outcome::kNext);
     code_ = std::make_unique<gc::Root>(vm_->heap(), slots[0]);
     report_ = std::make_unique<gc::Root>(vm_->heap(), slots[1]);
-    return !code_->is_false();
+    if (code_->is_false()) return false;
+    gc::NoAlloc scope;
+    EXPECT_EQ(VerifyCode(*vm_, As<Code>(code_->get())), "") << name;
+    return true;
   }
 
   std::string Listing(const std::string& name) {
