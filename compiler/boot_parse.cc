@@ -56,6 +56,19 @@ bool BootReader::ReadOneElement() {
   return true;
 }
 
+// The first element of a pair in T{ class { slot value } }, which is no word; in T{ class f ... }
+// braces are arrays.
+bool BootReader::IsSlotName(const BootToken& token) const {
+  const size_t open = frames_.size();
+  if (open < 2 || token.text == "}") return false;
+  const Frame& pair = frames_[open - 1];
+  const Frame& tuple = frames_[open - 2];
+  if (pair.opener->text != "{" || tuple.opener->text != "T{") return false;
+  if (values_.size() != pair.base) return false;
+  const gc::NoAlloc scope;
+  return pair.base < tuple.base + 2 || values_.get(tuple.base + 1) != gc::kFalse;
+}
+
 void BootReader::ReadElement() WEFT_ALLOCATES {
   const BootToken& token = Next();
   const std::string& text = token.text;
@@ -64,10 +77,7 @@ void BootReader::ReadElement() WEFT_ALLOCATES {
     Push(token, MakeString(heap, text));
     return;
   }
-  // T{ class { slot value } }: the slot's name is no word.
-  const size_t open = frames_.size();
-  if (open >= 2 && frames_[open - 1].opener->text == "{" &&
-      frames_[open - 2].opener->text == "T{" && values_.size() == frames_[open - 1].base) {
+  if (IsSlotName(token)) {
     Push(token, String(text));
     return;
   }

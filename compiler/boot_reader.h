@@ -179,6 +179,7 @@ class BootReader {
   // element) onto values_; false at the end of the file.
   bool ReadElements(const char* closer);
   void ReadElement();
+  bool IsSlotName(const BootToken& token) const;
   bool ReadOneElement();
   void Open(const BootToken& token, const char* closer);
   void Close(const BootToken& token);
