@@ -52,8 +52,8 @@ void StackWalker::Pop() {
 }
 
 StackWalker::Event StackWalker::Next() {
-  is_top_ = first_;
-  first_ = false;
+  is_top_ = first_ || resumes_;
+  first_ = resumes_ = false;
   if (ended_) return Event::kEnd;
   if (!vm_.IsStub(state_.pc)) {
     const gc::Object* object =
@@ -90,7 +90,9 @@ StackWalker::Event StackWalker::Next() {
       return Event::kBase;
     case Op::kStubResumeOp:
     case Op::kStubRetry: {
-      // The frame that the instruction belongs to comes next, at its own safepoint.
+      // The frame that the instruction belongs to comes next, at its own safepoint. Its arguments
+      // are still its own: it may run again.
+      resumes_ = true;
       state_.window -= (record_words_[0] >> 2) / sizeof(Word);
       const uint32_t* instruction = AsPc(record_words_[1]);
       state_.pc = instruction + InfoOf(DecodeOp(*instruction)).words();

@@ -54,7 +54,9 @@ class StackWalker {
   uint32_t pc_index() const { return pc_index_; }  // of the 32-bit word after the instruction
   const uint32_t* pc() const { return frame_pc_; }
   Word* window() const { return frame_window_; }
-  bool is_top() const { return is_top_; }  // the frame that runs: its primitive has arguments
+  // The frame that runs, or whose instruction a word runs for: that instruction's arguments are
+  // still there (RunningArguments).
+  bool is_top() const { return is_top_; }
   Op stub() const { return stub_; }
   uint64_t* record_words() const { return record_words_; }
   Word* base_begin() const { return base_begin_; }
@@ -66,6 +68,7 @@ class StackWalker {
   StackState state_;
   bool ended_ = false;
   bool first_ = true;
+  bool resumes_ = false;
   bool is_top_ = false;
   bool end_after_base_ = false;
   const Code* code_ = nullptr;
