@@ -711,8 +711,8 @@ void BootReader::Finish() WEFT_ALLOCATES {
       ResetWordCode(vm_, root);
     }
   }
-  for (const auto& entry : generics_) {
-    for (const auto& method : entry.second.methods) {
+  for (const Word generic : generic_order_) {  // never in the order of a hash table
+    for (const auto& method : generics_[generic.bits].methods) {
       const gc::Root root(vm_.heap(), method.second);
       ResetWordCode(vm_, root);
     }
