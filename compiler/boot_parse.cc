@@ -390,8 +390,7 @@ int64_t BootReader::SlotIndex(const Class& data, const std::string& name) const 
   return -1;
 }
 
-// --- effects
-// ---------------------------------------------------------------------------------------
+// --- effects ---
 
 Word BootReader::ReadEffectSide(const char* closer, Word* row, bool* terminated) WEFT_ALLOCATES {
   gc::Heap& heap = vm_.heap();
@@ -487,7 +486,7 @@ Word BootReader::String(absl::string_view text) WEFT_ALLOCATES {
   return kept_.get(found->second);
 }
 
-// --- what a word carries ------------------------------------------------------------------------
+// --- what a word carries ---
 
 void BootReader::SetEffect(Word word, Word effect) WEFT_ALLOCATES {
   {

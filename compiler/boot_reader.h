@@ -103,8 +103,7 @@ class BootReader {
     const BootToken* opener;
   };
 
-  // --- boot_reader.cc: passes, scopes, forms
-  // ------------------------------------------------------
+  // boot_reader.cc: passes, scopes, tokens; boot_forms.cc: forms.
   void Bootstrap();  // primitives, built-in classes, delimiters
   void RunPass(Pass pass);
   void ReadForm(const BootToken& token);
@@ -141,8 +140,7 @@ class BootReader {
   void ReadFrom();
   void ReadPrimitive();
 
-  // --- boot_classes.cc
-  // ----------------------------------------------------------------------------
+  // boot_classes.cc, boot_tuples.cc.
   void BootstrapClasses();
   Class& ClassFor(Word word) { return classes_[word.bits]; }
   Word PredicateFor(Word class_word);
@@ -174,9 +172,9 @@ class BootReader {
   Word SlotSpec(const Slot& slot, int64_t offset);
   Word ArrayOf(const std::vector<Word>& words);
 
-  // --- boot_parse.cc: bodies, literals, effects
-  // ------------------------------------------------------ Reads elements up to `closer` (or one
-  // element) onto values_; false at the end of the file.
+  // boot_parse.cc: bodies, literals, effects.
+
+  // Reads elements up to `closer` (or one element) onto values_; false at the end of the file.
   bool ReadElements(const char* closer);
   void ReadElement();
   bool IsSlotName(const BootToken& token) const;
