@@ -58,7 +58,7 @@ bool BootReader::ReadOneElement() {
 
 // The first element of a pair in T{ class { slot value } }, which is no word; in T{ class f ... }
 // braces are arrays.
-bool BootReader::IsSlotName(const BootToken& token) const {
+bool BootReader::IsSlotName(const BootToken& token) const WEFT_ALLOCATES {
   const size_t open = frames_.size();
   if (open < 2 || token.text == "}") return false;
   const Frame& pair = frames_[open - 1];
