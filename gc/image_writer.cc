@@ -68,6 +68,9 @@ class ImageWriter final : public ImageMap {
     next_ += heap_.SizeOf(object);
     order_.push_back(object);
   }
+  // Objects without references (tables of positions, stack maps) are rarely looked at: together
+  // behind all others they stay out of a small program's memory.
+  void MoveLeavesToTheEnd();
   void CopyObjects(char* file) WEFT_NO_ANALYSIS;
   absl::Status WriteFile(const std::string& path, const std::string& file);
 
@@ -77,6 +80,18 @@ class ImageWriter final : public ImageMap {
   std::vector<Object*> order_;
   uint64_t next_ = kImageBase + kPageBytes;
 };
+
+void ImageWriter::MoveLeavesToTheEnd() {
+  const ShapeTable& shapes = heap_.spaces_->shapes;
+  std::stable_partition(order_.begin(), order_.end(), [&](const Object* object) {
+    return ShapeTable::HasReferences(shapes.Of(object));
+  });
+  next_ = kImageBase + kPageBytes;
+  for (const Object* object : order_) {
+    map_[reinterpret_cast<uint64_t>(object)] = next_;
+    next_ += heap_.SizeOf(object);
+  }
+}
 
 void ImageWriter::CopyObjects(char* file) {
   Rewriter rewriter(*this);
@@ -111,6 +126,7 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
     for (size_t i = 0; i < order_.size(); ++i) {
       heap_.spaces_->shapes.Trace(order_[i], enqueuer);
     }
+    MoveLeavesToTheEnd();
 
     ImageHeader header;
     std::memset(static_cast<void*>(&header), 0, sizeof(header));

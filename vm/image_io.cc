@@ -60,6 +60,19 @@ void RelocateCells(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map, void*
   CellSpace::RelocateCopy(copy, bytes, map);
 }
 
+// Dynamic code of quotations is made again at the first call: an image without it is smaller, and
+// most of it served the building of the image only.
+void DropDynamicCode(Vm& vm) WEFT_NO_ANALYSIS {
+  vm.heap().CollectFull();
+  vm.heap().ForEachObject(
+      [](gc::Object* object, void*) {
+        if (object->shape() == ShapeOf(TypeId::kQuotation)) {
+          static_cast<Quotation*>(object)->dynamic_code = gc::kFalse;
+        }
+      },
+      nullptr);
+}
+
 }  // namespace
 
 std::string ImageId() {
@@ -71,6 +84,7 @@ std::string ImageId() {
 }
 
 absl::Status SaveVmImage(Vm& vm, const std::string& path) WEFT_NO_ANALYSIS {
+  DropDynamicCode(vm);
   gc::ImageParts parts;
   for (size_t i = 0; i < vm.specials().size(); ++i) parts.roots.push_back(vm.specials().get(i));
   for (size_t i = 0; i < vm.layouts().size(); ++i) parts.roots.push_back(vm.layouts().get(i));

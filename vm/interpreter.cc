@@ -357,7 +357,8 @@ L_Trace:
     }
     OP(JumpIfLess)
     COMPARE_JUMP(Signed(a) < Signed(b), x < y, true)
-    OP(JumpIfNotLess) COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
+    OP(JumpIfNotLess)
+    COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
         COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true) OP(JumpIfNotLessEq)
             COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false) OP(JumpIfNumEq)
                 COMPARE_JUMP(a.bits == b.bits, x == y, true) OP(JumpIfNotNumEq)
