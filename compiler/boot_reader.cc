@@ -96,7 +96,7 @@ absl::Status BootReader::Result() const {
   return absl::InvalidArgumentError(absl::StrJoin(shown, "\n"));
 }
 
-void BootReader::Error(const BootToken& at, std::string message) {
+void BootReader::Error(const BootToken& at, const std::string& message) {
   errors_.push_back(absl::StrCat(file_ == nullptr ? "" : file_->path, ":", at.line, ":", at.column,
                                  ": error: ", message));
 }
@@ -201,7 +201,7 @@ Word BootReader::ClassToken() {
 const BootToken& BootReader::Next() {
   if (AtEnd()) {
     Error(end_token_, "unexpected end of the file");
-    static const BootToken kEmpty;
+    static const BootToken kEmpty;  // NOLINT(readability-identifier-naming): a constant
     return kEmpty;
   }
   return file_->tokens[at_++];

@@ -109,7 +109,7 @@ class BootReader {
   void ReadForm(const BootToken& token);
   void Finish();
   absl::Status Result() const;
-  void Error(const BootToken& at, std::string message);
+  void Error(const BootToken& at, const std::string& message);
 
   const BootToken& Next();  // the next token; an empty one at the end of the file, with an error
   bool AtEnd() const { return at_ >= file_->tokens.size(); }

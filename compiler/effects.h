@@ -20,7 +20,7 @@ struct EffectCount {
   bool has_rows = false;
   bool same_rows = true;
 
-  int height() const { return outputs - inputs; }
+  [[nodiscard]] int height() const { return outputs - inputs; }
   bool operator==(const EffectCount& other) const = default;
 };
 

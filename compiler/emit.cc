@@ -91,12 +91,12 @@ class Emitter {
   }
 
  private:
-  uint32_t Slot(VReg reg) const {
+  [[nodiscard]] uint32_t Slot(VReg reg) const {
     const int slot = slots_.slots[static_cast<size_t>(reg)];
     WEFT_CHECK(slot >= 0);
     return static_cast<uint32_t>(slot);
   }
-  uint32_t Slot(const Operand& operand) const { return Slot(operand.reg); }
+  [[nodiscard]] uint32_t Slot(const Operand& operand) const { return Slot(operand.reg); }
 
   // Registers whose slots hold something when the instruction may collect: before it writes its
   // result; for a call, what outlasts it.
@@ -251,7 +251,7 @@ class Emitter {
   // --- control
 
   // Where a jump to `block` really leads: empty blocks that jump on are skipped.
-  int FinalTarget(int block) const {
+  [[nodiscard]] int FinalTarget(int block) const {
     for (int hops = 0; hops < 16; ++hops) {
       const std::vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(block)].insts;
       if (insts.empty() || insts[0].kind != InstKind::kJump) break;
@@ -259,10 +259,12 @@ class Emitter {
     }
     return block;
   }
-  CodeBuilder::Label LabelOf(int block) const {
+  [[nodiscard]] CodeBuilder::Label LabelOf(int block) const {
     return labels_[static_cast<size_t>(FinalTarget(block))];
   }
-  bool IsNext(int block) const { return block == next_block_ || FinalTarget(block) == next_block_; }
+  [[nodiscard]] bool IsNext(int block) const {
+    return block == next_block_ || FinalTarget(block) == next_block_;
+  }
 
   void Jump(int block) {
     if (!IsNext(block)) builder_.EmitJump(Op::kJump, 0, 0, LabelOf(block));

@@ -53,7 +53,7 @@ class Builder {
   bool Run(Word quotation, ScopeId scope, int expected_outputs) WEFT_NO_ALLOC;
 
   // Whether the procedure ran to an end with a number of results other than expected.
-  bool wrong_outputs() const { return wrong_outputs_; }
+  [[nodiscard]] bool wrong_outputs() const { return wrong_outputs_; }
 
  private:
   friend class SpecialForms;
@@ -75,7 +75,7 @@ class Builder {
   void EmitBothFixnums() WEFT_NO_ALLOC;
   bool MakeVirtual(Value::Kind kind) WEFT_NO_ALLOC;
   bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
-  bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
+  [[nodiscard]] bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
   bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
 
   // special_forms.cc
@@ -115,11 +115,11 @@ class Builder {
   bool Need(int count, Word word);
   void Push(ValueId id) { s_.data.push_back(id); }
   ValueId Pop();
-  ValueId Peek(int from_top) const {
+  [[nodiscard]] ValueId Peek(int from_top) const {
     return s_.data[s_.data.size() - 1 - static_cast<size_t>(from_top)];
   }
   void Touch(int count);
-  const Value& At(ValueId id) const { return unit_.values[static_cast<size_t>(id)]; }
+  [[nodiscard]] const Value& At(ValueId id) const { return unit_.values[static_cast<size_t>(id)]; }
 
   // Instructions.
   Inst& Emit(InstKind kind, Op op);

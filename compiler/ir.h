@@ -54,7 +54,7 @@ struct Inst {
   int snapshot = -1;  // in Procedure::snapshots: what the stacks hold below the operands
   Position position;
 
-  bool EndsBlock() const {
+  [[nodiscard]] bool EndsBlock() const {
     switch (kind) {
       case InstKind::kBranch:
       case InstKind::kTable:

@@ -10,7 +10,9 @@ class BitSet {
   explicit BitSet(size_t bits = 0) : words_((bits + 63) / 64) {}
   void Add(int bit) { words_[static_cast<size_t>(bit) / 64] |= uint64_t{1} << (bit & 63); }
   void Remove(int bit) { words_[static_cast<size_t>(bit) / 64] &= ~(uint64_t{1} << (bit & 63)); }
-  bool Has(int bit) const { return (words_[static_cast<size_t>(bit) / 64] >> (bit & 63) & 1) != 0; }
+  [[nodiscard]] bool Has(int bit) const {
+    return (words_[static_cast<size_t>(bit) / 64] >> (bit & 63) & 1) != 0;
+  }
   // True if this grew.
   bool Join(const BitSet& other) {
     bool grew = false;

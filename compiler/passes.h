@@ -15,7 +15,7 @@ class Replacements {
   explicit Replacements(int registers) : map_(static_cast<size_t>(registers)) {
     for (size_t i = 0; i < map_.size(); ++i) map_[i] = Operand::Reg(static_cast<VReg>(i));
   }
-  Operand Resolve(Operand operand) const {
+  [[nodiscard]] Operand Resolve(Operand operand) const {
     while (operand.is_reg() && static_cast<size_t>(operand.reg) < map_.size() &&
            map_[static_cast<size_t>(operand.reg)] != operand) {
       operand = map_[static_cast<size_t>(operand.reg)];
@@ -41,9 +41,9 @@ void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueI
 // n in layout order reads at 2n and writes at 2n + 1.
 struct LiveRange {
   std::vector<std::pair<int, int>> pieces;
-  bool empty() const { return pieces.empty(); }
-  bool Overlaps(const LiveRange& other) const;
-  bool Covers(int point) const;
+  [[nodiscard]] bool empty() const { return pieces.empty(); }
+  [[nodiscard]] bool Overlaps(const LiveRange& other) const;
+  [[nodiscard]] bool Covers(int point) const;
 };
 
 struct Liveness {

@@ -61,8 +61,10 @@ class SlotAllocator {
   }
 
  private:
-  const LiveRange& RangeOf(VReg reg) const { return liveness_.ranges[static_cast<size_t>(reg)]; }
-  int SlotOf(VReg reg) const { return result_.slots[static_cast<size_t>(reg)]; }
+  [[nodiscard]] const LiveRange& RangeOf(VReg reg) const {
+    return liveness_.ranges[static_cast<size_t>(reg)];
+  }
+  [[nodiscard]] int SlotOf(VReg reg) const { return result_.slots[static_cast<size_t>(reg)]; }
   void Grow(int size) { result_.frame_size = std::max(result_.frame_size, size); }
 
   void Assign(VReg reg, int slot) {
@@ -134,25 +136,25 @@ class SlotAllocator {
                         [&](VReg user) { return RangeOf(user).Overlaps(range); });
   }
 
-  int LeastWindow(int call) const {
+  [[nodiscard]] int LeastWindow(int call) const {
     int window = 0;
     for (const VReg reg : across_[static_cast<size_t>(call)]) {
       window = std::max(window, SlotOf(reg) + 1);
     }
     return window;
   }
-  int GuessWindow(int call) const {
+  [[nodiscard]] int GuessWindow(int call) const {
     const int decided = result_.call_windows[static_cast<size_t>(call)];
     if (decided >= 0) return decided;
     return std::max(LeastWindow(call), static_cast<int>(across_[static_cast<size_t>(call)].size()));
   }
-  bool IsAcross(VReg reg, int call) const {
+  [[nodiscard]] bool IsAcross(VReg reg, int call) const {
     const std::vector<VReg>& across = across_[static_cast<size_t>(call)];
     return std::binary_search(across.begin(), across.end(), reg);
   }
 
   // The slot a wish names now; -1: none.
-  int WishedSlot(VReg reg, const Wish& wish) const {
+  [[nodiscard]] int WishedSlot(VReg reg, const Wish& wish) const {
     switch (wish.kind) {
       case Wish::kSlot:
         return wish.where;

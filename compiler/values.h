@@ -31,10 +31,10 @@ struct Value {
   ValueId second = -1;  // kCurried: callable; kComposed: second callable
   int depth = 0;        // of nesting, for virtual values
 
-  bool is_literal() const { return kind == kLiteral; }
-  bool is_reg() const { return kind == kReg; }
+  [[nodiscard]] bool is_literal() const { return kind == kLiteral; }
+  [[nodiscard]] bool is_reg() const { return kind == kReg; }
   // Made of other values; only exists as an object once it escapes.
-  bool is_virtual() const { return kind == kCurried || kind == kComposed; }
+  [[nodiscard]] bool is_virtual() const { return kind == kCurried || kind == kComposed; }
 };
 
 // A source operand of an instruction: a register or a constant.
@@ -44,8 +44,8 @@ struct Operand {
 
   static Operand Reg(VReg r) { return Operand{r, gc::kFalse}; }
   static Operand Constant(Word word) { return Operand{kNoReg, word}; }
-  bool is_reg() const { return reg != kNoReg; }
-  bool is_constant() const { return reg == kNoReg; }
+  [[nodiscard]] bool is_reg() const { return reg != kNoReg; }
+  [[nodiscard]] bool is_constant() const { return reg == kNoReg; }
   bool operator==(const Operand& other) const = default;
 };
 

@@ -27,9 +27,9 @@ class Reservation {
   bool TakeAt(uint64_t base, size_t bytes);
   // Takes `bytes` anywhere.
   bool TakeAnywhere(size_t bytes);
-  uint64_t base() const { return base_; }
-  size_t bytes() const { return bytes_; }
-  bool Contains(uint64_t address) const { return address - base_ < bytes_; }
+  [[nodiscard]] uint64_t base() const { return base_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+  [[nodiscard]] bool Contains(uint64_t address) const { return address - base_ < bytes_; }
 
  private:
   uint64_t base_ = 0;
@@ -52,9 +52,9 @@ class GrowingSpan {
   }
   // At least `bytes` from the base are usable; false if the reservation or the kernel has no more.
   bool Ensure(size_t bytes);
-  uint64_t base() const { return base_; }
-  size_t committed() const { return committed_; }
-  size_t reserved() const { return reserved_; }
+  [[nodiscard]] uint64_t base() const { return base_; }
+  [[nodiscard]] size_t committed() const { return committed_; }
+  [[nodiscard]] size_t reserved() const { return reserved_; }
 
  private:
   uint64_t base_ = 0;

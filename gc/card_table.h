@@ -28,7 +28,7 @@ class CardTable {
   uint8_t* CardOf(uint64_t address) { return biased_ + (address >> kCardShift); }
   // `biased` + (address >> kCardShift) is the byte of the card of `address`.
   void set_biased(uint8_t* biased) { biased_ = biased; }
-  uint8_t* biased() const { return biased_; }
+  [[nodiscard]] uint8_t* biased() const { return biased_; }
 
  private:
   uint8_t* biased_ = nullptr;

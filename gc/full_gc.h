@@ -22,7 +22,7 @@ class FullCollector final : public SlotVisitor {
     for (Word* slot = first; slot != end; ++slot) Visit(slot);
   }
   void VisitInterior(uint64_t address) override WEFT_NO_ANALYSIS;
-  uint64_t slots() const { return slots_; }
+  [[nodiscard]] uint64_t slots() const { return slots_; }
 
  private:
   void MarkObject(uint64_t address) WEFT_NO_ANALYSIS;

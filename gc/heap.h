@@ -60,7 +60,7 @@ struct HeapStatistics {
 class RootSource {
  public:
   virtual ~RootSource() = default;
-  virtual const char* name() const = 0;  // row of gc/roots.def
+  [[nodiscard]] virtual const char* name() const = 0;  // row of gc/roots.def
   // Not only collections visit (HeapVerifier, Become): with minor = false nothing may be noted that
   // a later minor visit relies on.
   virtual void VisitRoots(SlotVisitor& visitor, bool minor) = 0;
@@ -92,8 +92,9 @@ class Heap {
   // REQUIRES: bytes is a multiple of 8, 16 <= bytes < kLargeBytes.
   uint64_t TryAllocateNursery(size_t bytes) {
     uint64_t address = nursery_top_;
-    if (bytes > nursery_end_ - address) [[unlikely]]
+    if (bytes > nursery_end_ - address) [[unlikely]] {
       return 0;
+    }
     nursery_top_ = address + bytes;
     return address;
   }
@@ -101,7 +102,7 @@ class Heap {
   Word AllocatePinned(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
   // False if `bytes` more would pass the limit even after a full collection.
   bool Reserve(size_t bytes) WEFT_ALLOCATES;
-  bool limit_exceeded() const { return limit_exceeded_; }
+  [[nodiscard]] bool limit_exceeded() const { return limit_exceeded_; }
   void ClearLimitExceeded() { limit_exceeded_ = false; }
 
   // The only way to store a heap word into an object: the barrier.
@@ -121,19 +122,21 @@ class Heap {
   // object, if CollectFull came right before. `visit` must not allocate.
   void ForEachObject(void (*visit)(Object* object, void* data), void* data);
 
-  bool InNursery(uint64_t address) const { return address - nursery_begin_ < nursery_span_; }
+  [[nodiscard]] bool InNursery(uint64_t address) const {
+    return address - nursery_begin_ < nursery_span_;
+  }
   // The object that contains an interior address, in image, mature or large space; null if none.
-  Object* FindObject(uint64_t address) const;
-  bool IsLive(Word word) const;  // during SweepDead only
+  [[nodiscard]] Object* FindObject(uint64_t address) const;
+  [[nodiscard]] bool IsLive(Word word) const;  // during SweepDead only
   size_t SizeOf(const Object* object) const;
   void TraceObject(Object* object, SlotVisitor& visitor) const;
 
   uint32_t NextIdentityHash() {
     return ++identity_counter_ == 0 ? ++identity_counter_ : identity_counter_;
   }
-  const HeapStatistics& statistics() const { return statistics_; }
-  size_t used_bytes() const;
-  size_t limit_bytes() const;
+  [[nodiscard]] const HeapStatistics& statistics() const { return statistics_; }
+  [[nodiscard]] size_t used_bytes() const;
+  [[nodiscard]] size_t limit_bytes() const;
   // The first `bytes` of the cell space become readable and writable; false: no more memory.
   bool CommitCells(uint64_t bytes);
   absl::Status Verify() const;  // HeapVerifier: the first violation, in words
@@ -158,7 +161,7 @@ class Heap {
   void TraceCollection(const std::string& what, uint64_t ns) const;
   void CheckLimits();
   bool EnsureReserves();
-  bool PoisonsDeadMemory() const;
+  [[nodiscard]] bool PoisonsDeadMemory() const;
   void VerifyOrDie(const char* when) const;
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h
   std::unique_ptr<Spaces> spaces_;

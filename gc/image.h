@@ -31,9 +31,9 @@ class ImageMap {
  public:
   virtual ~ImageMap() = default;
   // The new address of an address at or inside an object; 0 if no object of the image is there.
-  virtual uint64_t Forward(uint64_t address) const = 0;
+  [[nodiscard]] virtual uint64_t Forward(uint64_t address) const = 0;
   // The new word: non-pointers as they are; f for an object that is not in the image.
-  Word ForwardWord(Word word) const {
+  [[nodiscard]] Word ForwardWord(Word word) const {
     if (!word.IsPointer()) return word;
     uint64_t address = Forward(word.bits - 1);
     return address == 0 ? kFalse : Word{address | 1};

@@ -48,7 +48,7 @@ class ImageChecksum {
       state_ ^= state_ >> 32;
     }
   }
-  uint64_t Finish() const {
+  [[nodiscard]] uint64_t Finish() const {
     uint64_t z = state_ * 0xD6E8FEB86659FD93;
     return z ^ (z >> 29);
   }

@@ -138,6 +138,7 @@ absl::Status ImageReader::Map() {
   }
   if (!map(kCellBase, cell_bytes, header_.cell_offset)) {
     int error = errno;
+    // NOLINTNEXTLINE(bugprone-unused-return-value): the old mapping is given up either way
     mmap(reinterpret_cast<void*>(kImageBase), header_.cell_offset, PROT_NONE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     return absl::ErrnoToStatus(error, absl::StrCat("cannot map the cells of ", path_));

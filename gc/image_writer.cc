@@ -24,7 +24,7 @@ class ImageWriter final : public ImageMap {
   absl::Status Write(const std::string& path, absl::string_view id,
                      const ImageParts& parts) WEFT_NO_ANALYSIS;
 
-  uint64_t Forward(uint64_t address) const override {
+  [[nodiscard]] uint64_t Forward(uint64_t address) const override {
     auto found = map_.find(address);
     if (found != map_.end()) return found->second;
     Object* object = heap_.FindObject(address);

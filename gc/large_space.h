@@ -26,14 +26,16 @@ class LargeSpace {
   // An allocation of `bytes` that follows at once will succeed.
   bool EnsureRoom(size_t bytes);
 
-  bool Contains(uint64_t address) const { return address - base_ < top_pages_ * kPageBytes; }
+  [[nodiscard]] bool Contains(uint64_t address) const {
+    return address - base_ < top_pages_ * kPageBytes;
+  }
   // The object around an address in this space; null if the page is free.
-  Object* FindObject(uint64_t address) const {
+  [[nodiscard]] Object* FindObject(uint64_t address) const {
     uint32_t head = table_[PageOf(address)].head;
     return head == 0 ? nullptr : reinterpret_cast<Object*>(AddressOf(head - 1));
   }
   // REQUIRES: the start of an object of this space.
-  size_t ExtentOf(uint64_t address) const {
+  [[nodiscard]] size_t ExtentOf(uint64_t address) const {
     return size_t{table_[PageOf(address)].pages} * kPageBytes;
   }
   bool Mark(uint64_t address) {
@@ -42,11 +44,11 @@ class LargeSpace {
     page.mark = 1;
     return true;
   }
-  bool IsMarked(uint64_t address) const { return table_[PageOf(address)].mark != 0; }
+  [[nodiscard]] bool IsMarked(uint64_t address) const { return table_[PageOf(address)].mark != 0; }
   void ClearMarks();
   void Sweep(bool poison);
 
-  size_t used_bytes() const { return used_pages_ * kPageBytes; }
+  [[nodiscard]] size_t used_bytes() const { return used_pages_ * kPageBytes; }
 
   // Calls f(Object*) for every object, in address order.
   template <class F>
@@ -73,8 +75,8 @@ class LargeSpace {
     }
   };
 
-  size_t PageOf(uint64_t address) const { return (address - base_) / kPageBytes; }
-  uint64_t AddressOf(size_t page) const { return base_ + page * kPageBytes; }
+  [[nodiscard]] size_t PageOf(uint64_t address) const { return (address - base_) / kPageBytes; }
+  [[nodiscard]] uint64_t AddressOf(size_t page) const { return base_ + page * kPageBytes; }
   void SetFree(size_t first, size_t pages);
   bool Extend(size_t pages);
 

@@ -14,8 +14,9 @@ namespace weft::gc {
 
 class MarkStack {
  public:
+  static constexpr size_t kEntryBytes = sizeof(void*);
   bool Init(size_t max_entries) {
-    if (!memory_.TakeAnywhere(RoundUp(max_entries * sizeof(Object*), kPageBytes))) return false;
+    if (!memory_.TakeAnywhere(RoundUp(max_entries * kEntryBytes, kPageBytes))) return false;
     span_.Init(memory_.base(), memory_.bytes(), size_t{1} << 18);
     entries_ = reinterpret_cast<Object**>(memory_.base());
     max_entries_ = max_entries;
@@ -28,9 +29,9 @@ class MarkStack {
     }
     entries_[size_++] = object;
   }
-  bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
   Object* Pop() { return entries_[--size_]; }
-  bool overflowed() const { return overflowed_; }
+  [[nodiscard]] bool overflowed() const { return overflowed_; }
   void ClearOverflow() { overflowed_ = false; }
   // Gives the memory of a deep mark back.
   void Shrink() { ReleasePages(memory_.base() + kKeepBytes, memory_.base() + span_.committed()); }
@@ -38,8 +39,8 @@ class MarkStack {
  private:
   static constexpr size_t kKeepBytes = size_t{1} << 18;
   bool Grow() {
-    if (size_ >= max_entries_ || !span_.Ensure((size_ + 1) * sizeof(Object*))) return false;
-    room_ = span_.committed() / sizeof(Object*);
+    if (size_ >= max_entries_ || !span_.Ensure((size_ + 1) * kEntryBytes)) return false;
+    room_ = span_.committed() / kEntryBytes;
     if (room_ > max_entries_) room_ = max_entries_;
     return true;
   }

@@ -91,9 +91,9 @@ class MatureSpace {
   // At least `blocks` wholly free blocks are at hand.
   bool EnsureFreeBlocks(size_t blocks);
 
-  bool Contains(uint64_t address) const { return address - base_ < in_use_bytes_; }
+  [[nodiscard]] bool Contains(uint64_t address) const { return address - base_ < in_use_bytes_; }
   // The object around an address in this space; null if that cell is free.
-  Object* FindObject(uint64_t address) const {
+  [[nodiscard]] Object* FindObject(uint64_t address) const {
     const Block& block = BlockOf(address);
     if (block.cell_bytes == 0) return nullptr;
     uint32_t cell = CellIndex(block, address);
@@ -103,7 +103,7 @@ class MatureSpace {
     return object->shape() == 0 ? nullptr : object;
   }
   // The size of the cell that holds an object of this space.
-  size_t CellBytesAt(uint64_t address) const { return BlockOf(address).cell_bytes; }
+  [[nodiscard]] size_t CellBytesAt(uint64_t address) const { return BlockOf(address).cell_bytes; }
 
   // REQUIRES: Contains(address), the start of an object. True if it was not marked before.
   bool Mark(uint64_t address) {
@@ -115,7 +115,7 @@ class MatureSpace {
     word |= bit;
     return true;
   }
-  bool IsMarked(uint64_t address) const {
+  [[nodiscard]] bool IsMarked(uint64_t address) const {
     const Block& block = BlockOf(address);
     uint32_t cell = CellIndex(block, address);
     return (block.marks[cell >> 6] >> (cell & 63) & 1) != 0;
@@ -124,10 +124,12 @@ class MatureSpace {
   // Frees what is not marked. `poison`: fills freed cells with 0xAB.
   void Sweep(bool poison, size_t keep_free_blocks);
 
-  size_t used_bytes() const { return used_bytes_; }
-  size_t block_count() const { return in_use_bytes_ >> kBlockShift; }
-  const Block& block(size_t i) const { return blocks_[i]; }
-  uint64_t block_address(size_t i) const { return base_ + (uint64_t{i} << kBlockShift); }
+  [[nodiscard]] size_t used_bytes() const { return used_bytes_; }
+  [[nodiscard]] size_t block_count() const { return in_use_bytes_ >> kBlockShift; }
+  [[nodiscard]] const Block& block(size_t i) const { return blocks_[i]; }
+  [[nodiscard]] uint64_t block_address(size_t i) const {
+    return base_ + (uint64_t{i} << kBlockShift);
+  }
 
   // Calls f(Object*) for every object, in address order.
   template <class F>
@@ -157,7 +159,9 @@ class MatureSpace {
 
  private:
   static Object* NextFree(Object* cell) { return reinterpret_cast<Object*>(cell->field(0)->bits); }
-  Block& BlockOf(uint64_t address) const { return blocks_[(address - base_) >> kBlockShift]; }
+  [[nodiscard]] Block& BlockOf(uint64_t address) const {
+    return blocks_[(address - base_) >> kBlockShift];
+  }
   static uint32_t CellIndex(const Block& block, uint64_t address) {
     return static_cast<uint32_t>((address & (kBlockBytes - 1)) * block.reciprocal >> 32);
   }

@@ -23,7 +23,7 @@ class MinorCollector final : public SlotVisitor {
     for (Word* slot = first; slot != end; ++slot) Visit(slot);
   }
   void VisitInterior(uint64_t) override {}  // only objects that never move
-  uint64_t slots() const { return slots_; }
+  [[nodiscard]] uint64_t slots() const { return slots_; }
 
  private:
   Word Evacuate(Word word) WEFT_NO_ANALYSIS;

@@ -25,15 +25,17 @@ struct Object {
   uint64_t header;
 
   static constexpr uint64_t HeaderFor(uint32_t shape) { return uint64_t{shape} << 3; }
-  uint32_t shape() const { return static_cast<uint32_t>(header) >> 3; }
-  uint32_t hash() const { return static_cast<uint32_t>(header >> 32); }
+  [[nodiscard]] uint32_t shape() const { return static_cast<uint32_t>(header) >> 3; }
+  [[nodiscard]] uint32_t hash() const { return static_cast<uint32_t>(header >> 32); }
   void set_hash(uint32_t hash) { header = (header & 0xFFFFFFFF) | (uint64_t{hash} << 32); }
-  bool IsForwarded() const { return (header & 7) == 1; }
-  Word Forward() const { return Word{header}; }
+  [[nodiscard]] bool IsForwarded() const { return (header & 7) == 1; }
+  [[nodiscard]] Word Forward() const { return Word{header}; }
   void ForwardTo(const Object* copy) { header = Word::Pointer(copy).bits; }
   // The n-th word after the header.
   Word* field(size_t n) { return reinterpret_cast<Word*>(this) + 1 + n; }
-  const Word* field(size_t n) const { return reinterpret_cast<const Word*>(this) + 1 + n; }
+  [[nodiscard]] const Word* field(size_t n) const {
+    return reinterpret_cast<const Word*>(this) + 1 + n;
+  }
 };
 
 // The object behind a pointer word. REQUIRES: word.IsPointer().

@@ -24,7 +24,7 @@ class ShapeTable {
     if (shape >= infos_.size()) infos_.resize(shape + 1);
     infos_[shape] = layout;
   }
-  bool IsRegistered(uint32_t shape) const {
+  [[nodiscard]] bool IsRegistered(uint32_t shape) const {
     return shape < infos_.size() && infos_[shape].rule != SizeRule::kImmediate;
   }
   const LayoutDescriptor& Of(const Object* object) const {

@@ -34,9 +34,9 @@ struct ImageSpace {
   uint64_t begin = 0, end = 0;       // the objects
   const uint32_t* starts = nullptr;  // per card from kImageBase: (start of the object around the
                                      // card's first byte - kImageBase) / 8
-  bool Contains(uint64_t address) const { return address - begin < end - begin; }
+  [[nodiscard]] bool Contains(uint64_t address) const { return address - begin < end - begin; }
   // The object around an address. REQUIRES: Contains(address).
-  Object* FindObject(uint64_t address, const ShapeTable& shapes) const;
+  [[nodiscard]] Object* FindObject(uint64_t address, const ShapeTable& shapes) const;
   template <class F>
   void ForEach(const ShapeTable& shapes, F f) const {
     for (uint64_t address = begin; address < end;) {

@@ -35,22 +35,22 @@ struct Word {
 
   constexpr bool operator==(const Word& other) const = default;
 
-  constexpr bool IsFixnum() const { return (bits & 3) == 0; }
-  constexpr bool IsImmediateFloat() const { return (bits & 2) != 0; }
-  constexpr bool IsPointer() const { return (bits & 7) == 1; }
-  constexpr bool IsOther() const { return (bits & 7) == 5; }
-  constexpr bool IsFalse() const { return bits == 0x05; }
-  constexpr bool IsTrue() const { return bits != 0x05; }  // everything but f is true
+  [[nodiscard]] constexpr bool IsFixnum() const { return (bits & 3) == 0; }
+  [[nodiscard]] constexpr bool IsImmediateFloat() const { return (bits & 2) != 0; }
+  [[nodiscard]] constexpr bool IsPointer() const { return (bits & 7) == 1; }
+  [[nodiscard]] constexpr bool IsOther() const { return (bits & 7) == 5; }
+  [[nodiscard]] constexpr bool IsFalse() const { return bits == 0x05; }
+  [[nodiscard]] constexpr bool IsTrue() const { return bits != 0x05; }  // everything but f is true
 
   // REQUIRES: IsFixnum().
-  constexpr int64_t AsFixnum() const { return static_cast<int64_t>(bits) >> 2; }
+  [[nodiscard]] constexpr int64_t AsFixnum() const { return static_cast<int64_t>(bits) >> 2; }
   // REQUIRES: IsPointer(). The address of the object's header.
-  uint64_t Address() const { return bits - 1; }
+  [[nodiscard]] uint64_t Address() const { return bits - 1; }
 
   static constexpr bool FitsFixnum(int64_t n) { return n >= kMinFixnum && n <= kMaxFixnum; }
 
   // REQUIRES: IsImmediateFloat().
-  constexpr double AsImmediateFloat() const {
+  [[nodiscard]] constexpr double AsImmediateFloat() const {
     return std::bit_cast<double>(std::rotr(bits - 3, 4));
   }
   // The immediate form of d, if it has one: IsImmediateFloat() of the result tells.

@@ -42,7 +42,7 @@ std::string BinaryDirectory() {
 
 // Beside the binary (a build folder), else where `cmake --install` puts it.
 std::string DefaultImage() {
-  const std::string beside = absl::StrCat(BinaryDirectory(), "/weft.image");
+  std::string beside = absl::StrCat(BinaryDirectory(), "/weft.image");
   if (access(beside.c_str(), R_OK) == 0) return beside;
   return absl::StrCat(BinaryDirectory(), "/../lib/weft/weft.image");
 }

@@ -13,13 +13,13 @@ namespace weft {
 class Args {
  public:
   explicit Args(gc::Word* window) : window_(window) {}
-  gc::Word get(size_t i) const WEFT_NO_ALLOC { return window_[i]; }
+  [[nodiscard]] gc::Word get(size_t i) const WEFT_NO_ALLOC { return window_[i]; }
   void set(size_t i, gc::Word word) { window_[i] = word; }
-  bool is_fixnum(size_t i) const { return window_[i].IsFixnum(); }
+  [[nodiscard]] bool is_fixnum(size_t i) const { return window_[i].IsFixnum(); }
   // REQUIRES: is_fixnum(i).
-  int64_t fixnum(size_t i) const { return window_[i].AsFixnum(); }
-  bool is_true(size_t i) const { return window_[i].IsTrue(); }
-  gc::Word* window() const { return window_; }
+  [[nodiscard]] int64_t fixnum(size_t i) const { return window_[i].AsFixnum(); }
+  [[nodiscard]] bool is_true(size_t i) const { return window_[i].IsTrue(); }
+  [[nodiscard]] gc::Word* window() const { return window_; }
 
  private:
   gc::Word* window_;

@@ -50,14 +50,14 @@ struct OpInfo {
   const char* meaning;
 
   // B stands for itself only if its role is set; a third operand without it is the wide D.
-  constexpr Form form() const {
+  [[nodiscard]] constexpr Form form() const {
     return roles[1] == Role::kNone && roles[2] != Role::kNone ? Form::kAD : Form::kABC;
   }
-  constexpr bool has_ext() const { return roles[3] != Role::kNone; }
-  constexpr size_t words() const { return has_ext() ? 2 : 1; }
-  constexpr bool Has(OpFlag flag) const { return (flags & flag) != 0; }
+  [[nodiscard]] constexpr bool has_ext() const { return roles[3] != Role::kNone; }
+  [[nodiscard]] constexpr size_t words() const { return has_ext() ? 2 : 1; }
+  [[nodiscard]] constexpr bool Has(OpFlag flag) const { return (flags & flag) != 0; }
   // Static-mode instructions after which a stack map is looked up.
-  constexpr bool NeedsMap() const {
+  [[nodiscard]] constexpr bool NeedsMap() const {
     return !Has(kOpDynamic) && !Has(kOpStub) && (Has(kOpCalls) || Has(kOpAllocates));
   }
 };

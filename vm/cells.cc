@@ -7,7 +7,7 @@
 namespace weft {
 namespace {
 
-constexpr uint64_t kCommitStep = 64 * 1024;
+constexpr uint64_t kCommitStep = uint64_t{64} * 1024;
 constexpr uint64_t kCellUnits = 1;
 constexpr uint64_t kCacheUnits = 3;
 

@@ -53,15 +53,15 @@ class CellSpace : public gc::RootSource {
   InlineCache* NewInlineCache(Word generic);
 
   // True for the address of a live word cell or cache (checks of foreign bytecode).
-  bool IsWordCell(uint64_t address) const;
-  bool IsInlineCache(uint64_t address) const;
+  [[nodiscard]] bool IsWordCell(uint64_t address) const;
+  [[nodiscard]] bool IsInlineCache(uint64_t address) const;
 
-  uint32_t dispatch_epoch() const { return dispatch_epoch_; }
+  [[nodiscard]] uint32_t dispatch_epoch() const { return dispatch_epoch_; }
   // A class or method changed: every cached dispatch is void from now on.
   void InvalidateDispatch() { ++dispatch_epoch_; }
   void set_dispatch_epoch(uint32_t epoch) { dispatch_epoch_ = epoch; }
 
-  uint64_t bytes_in_use() const { return used_; }
+  [[nodiscard]] uint64_t bytes_in_use() const { return used_; }
 
   // Calls on_cell(WordCell*) and on_cache(InlineCache*) for all in use, in address order.
   template <class OnCell, class OnCache>
@@ -77,7 +77,7 @@ class CellSpace : public gc::RootSource {
   // go through `map`; cells and caches of owners that are not in it become free.
   static void RelocateCopy(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map);
 
-  const char* name() const override { return "cells"; }
+  [[nodiscard]] const char* name() const override { return "cells"; }
   // Words are owned by the heap and never move: cells hold no roots.
   void VisitRoots(gc::SlotVisitor& visitor, bool minor) override {
     (void)visitor;
@@ -94,7 +94,7 @@ class CellSpace : public gc::RootSource {
 
   // Offsets are from gc::kCellBase.
   uint64_t Take(uint64_t units, Unit kind);
-  Unit KindAt(uint64_t offset) const { return static_cast<Unit>(*KindByte(offset)); }
+  [[nodiscard]] Unit KindAt(uint64_t offset) const { return static_cast<Unit>(*KindByte(offset)); }
   static uint8_t* KindByte(uint64_t offset) {
     const uint64_t page = gc::kCellBase + gc::RoundDown(offset, gc::kPageBytes);
     return reinterpret_cast<uint8_t*>(page) + offset % gc::kPageBytes / kUnitBytes;

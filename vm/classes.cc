@@ -246,6 +246,7 @@ bool ClassesIntersect(Vm& vm, Word first, Word second) {
 
 void SortClasses(Vm& vm, std::vector<Word>& classes) {
   std::vector<std::pair<std::string, Word>> left;
+  left.reserve(classes.size());
   for (const Word word : classes) {
     left.emplace_back(ToUtf8(As<WordObject>(word)->name), word);
   }

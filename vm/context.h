@@ -61,20 +61,20 @@ struct Context {
   size_t live_index = 0;    // place in the scheduler's list
   Context* next_ready = nullptr;
 
-  size_t block_words() const { return static_cast<size_t>(block_end - block); }
-  uint64_t* call_end() const { return reinterpret_cast<uint64_t*>(block_end); }
+  [[nodiscard]] size_t block_words() const { return static_cast<size_t>(block_end - block); }
+  [[nodiscard]] uint64_t* call_end() const { return reinterpret_cast<uint64_t*>(block_end); }
   uint64_t DataOffset(const gc::Word* at) const {
     return static_cast<uint64_t>(reinterpret_cast<const char*>(at) -
                                  reinterpret_cast<const char*>(block));
   }
-  gc::Word* DataAt(uint64_t offset) const {
+  [[nodiscard]] gc::Word* DataAt(uint64_t offset) const {
     return reinterpret_cast<gc::Word*>(reinterpret_cast<char*>(block) + offset);
   }
   uint64_t CallOffset(const uint64_t* at) const {
     return static_cast<uint64_t>(reinterpret_cast<const char*>(block_end) -
                                  reinterpret_cast<const char*>(at));
   }
-  uint64_t* CallAt(uint64_t offset) const {
+  [[nodiscard]] uint64_t* CallAt(uint64_t offset) const {
     return reinterpret_cast<uint64_t*>(reinterpret_cast<char*>(block_end) - offset);
   }
 

@@ -27,7 +27,7 @@ class CodePoints {
   explicit CodePoints(String* string) WEFT_NO_ALLOC : width_(string->width()), data_(string->data) {
     if (width_ == String::kAside) data_ = As<ByteArray>(*string->aside())->bytes;
   }
-  uint32_t at(int64_t i) const {
+  [[nodiscard]] uint32_t at(int64_t i) const {
     if (width_ == String::kOne) return data_[i];
     if (width_ == String::kTwo) {
       uint16_t unit;
@@ -38,8 +38,8 @@ class CodePoints {
     std::memcpy(&unit, data_ + 4 * i, 4);
     return unit;
   }
-  bool is_bytes() const { return width_ == String::kOne; }
-  const uint8_t* bytes() const { return data_; }
+  [[nodiscard]] bool is_bytes() const { return width_ == String::kOne; }
+  [[nodiscard]] const uint8_t* bytes() const { return data_; }
 
  private:
   String::Width width_;

@@ -177,6 +177,7 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
     ARITH_SLOW(1);                      \
   }
 
+// NOLINTNEXTLINE(google-readability-function-size): one handler for each opcode
 void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
   const uint32_t* pc;
   Word* w;
@@ -297,8 +298,9 @@ L_Trace:
     OP(CallPrimitive) {
       SAVE();
       const Outcome outcome = kPrimitives[D].function(vm, Args(w + A));
-      if (outcome == Outcome::kNext) [[likely]]
+      if (outcome == Outcome::kNext) [[likely]] {
         NEXT;
+      }
       machine::FinishPrimitive(vm, pc - 1, outcome);
       LOAD();
       NEXT;
@@ -306,8 +308,9 @@ L_Trace:
     OP(PrimitiveBody) {
       SAVE();
       const Outcome outcome = kPrimitives[D].function(vm, Args(w));
-      if (outcome == Outcome::kNext) [[likely]]
+      if (outcome == Outcome::kNext) [[likely]] {
         NEXT;
+      }
       machine::FinishPrimitive(vm, pc - 1, outcome);
       LOAD();
       NEXT;
@@ -355,17 +358,19 @@ L_Trace:
       if (w[A].IsFalse()) pc += SD;
       NEXT;
     }
-    OP(JumpIfLess)
-    COMPARE_JUMP(Signed(a) < Signed(b), x < y, true)
-    OP(JumpIfNotLess)
-    COMPARE_JUMP(Signed(a) < Signed(b), x < y, false) OP(JumpIfLessEq)
-        COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true) OP(JumpIfNotLessEq)
-            COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false) OP(JumpIfNumEq)
-                COMPARE_JUMP(a.bits == b.bits, x == y, true) OP(JumpIfNotNumEq)
-                    COMPARE_JUMP(a.bits == b.bits, x == y, false) OP(JumpIfLessImm)
-                        COMPARE_IMM_JUMP(<, true) OP(JumpIfNotLessImm) COMPARE_IMM_JUMP(<, false)
-                            OP(JumpIfGreaterImm) COMPARE_IMM_JUMP(>, true) OP(JumpIfNotGreaterImm)
-                                COMPARE_IMM_JUMP(>, false) OP(JumpIfEqImm) {
+    // clang-format off
+  OP(JumpIfLess) COMPARE_JUMP(Signed(a) < Signed(b), x < y, true)
+  OP(JumpIfNotLess) COMPARE_JUMP(Signed(a) < Signed(b), x < y, false)
+  OP(JumpIfLessEq) COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, true)
+  OP(JumpIfNotLessEq) COMPARE_JUMP(Signed(a) <= Signed(b), x <= y, false)
+  OP(JumpIfNumEq) COMPARE_JUMP(a.bits == b.bits, x == y, true)
+  OP(JumpIfNotNumEq) COMPARE_JUMP(a.bits == b.bits, x == y, false)
+  OP(JumpIfLessImm) COMPARE_IMM_JUMP(<, true)
+  OP(JumpIfNotLessImm) COMPARE_IMM_JUMP(<, false)
+  OP(JumpIfGreaterImm) COMPARE_IMM_JUMP(>, true)
+  OP(JumpIfNotGreaterImm) COMPARE_IMM_JUMP(>, false)
+        // clang-format on
+        OP(JumpIfEqImm) {
       const auto distance = static_cast<int32_t>(*pc++);
       if (Signed(w[A]) == int64_t{SB} * 4) pc += distance;
       NEXT;

@@ -396,11 +396,7 @@ void FinishPrimitive(Vm& vm, const uint32_t* at, Outcome outcome) WEFT_NO_ANALYS
         }
         scheduler.MakeReady(main);
         main->take_wake_value = false;
-        if (main != &context) {
-          scheduler.SwitchAway(/*ready=*/false);
-        } else {
-          scheduler.SwitchAway(/*ready=*/false);
-        }
+        scheduler.SwitchAway(/*ready=*/false);
         CallAbove(vm, main->pc - 1, deadlock, 0, Op::kStubResumeOp);
       }
       return;

@@ -17,8 +17,9 @@ Word ItemsArray(Vm& vm) WEFT_NO_ANALYSIS {
   auto* object = As<Array>(array);
   object->length = Word::Fixnum(static_cast<int64_t>(bytes / sizeof(Word)));
   const Word* items = context.DataAt(context.base_offset);
-  for (size_t i = 0; i < bytes / sizeof(Word); ++i)
+  for (size_t i = 0; i < bytes / sizeof(Word); ++i) {
     vm.heap().Write(object, &object->elements[i], items[i]);
+  }
   return array;
 }
 

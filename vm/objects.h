@@ -41,14 +41,14 @@ struct Array : Object {
   Word length;  // fixnum
   Word elements[];
   static constexpr TypeId kType = TypeId::kArray;
-  int64_t size() const { return length.AsFixnum(); }
+  [[nodiscard]] int64_t size() const { return length.AsFixnum(); }
 };
 
 struct ByteArray : Object {
   Word length;  // fixnum, bytes
   uint8_t bytes[];
   static constexpr TypeId kType = TypeId::kByteArray;
-  int64_t size() const { return length.AsFixnum(); }
+  [[nodiscard]] int64_t size() const { return length.AsFixnum(); }
 };
 
 // Sign and magnitude: the sign of `size` is the number's, its magnitude the number of limbs (64
@@ -72,8 +72,8 @@ struct String : Object {
   Word hash;              // fixnum; f: not computed yet
   uint8_t data[];         // at least 8 bytes
   static constexpr TypeId kType = TypeId::kString;
-  int64_t size() const { return length_and_width.AsFixnum() >> 2; }
-  Width width() const { return static_cast<Width>(length_and_width.AsFixnum() & 3); }
+  [[nodiscard]] int64_t size() const { return length_and_width.AsFixnum() >> 2; }
+  [[nodiscard]] Width width() const { return static_cast<Width>(length_and_width.AsFixnum() & 3); }
   Word* aside() { return reinterpret_cast<Word*>(data); }
 };
 
@@ -112,7 +112,7 @@ struct WordObject : Object {  // pinned
   Word flags;                 // fixnum: WordFlag bits, primitive and intrinsic ids
   Word cell;                  // raw address of its WordCell (reads as a fixnum)
   static constexpr TypeId kType = TypeId::kWordObject;
-  WordCell* word_cell() const { return reinterpret_cast<WordCell*>(cell.bits); }
+  [[nodiscard]] WordCell* word_cell() const { return reinterpret_cast<WordCell*>(cell.bits); }
 };
 
 // Bits of WordObject::flags. set-word-prop keeps them in step with the properties of these names.
@@ -179,7 +179,7 @@ struct Code : Object {
   uint32_t* instructions() {
     return reinterpret_cast<uint32_t*>(literals + literal_count.AsFixnum());
   }
-  const uint32_t* instructions() const {
+  [[nodiscard]] const uint32_t* instructions() const {
     return reinterpret_cast<const uint32_t*>(literals + literal_count.AsFixnum());
   }
 };

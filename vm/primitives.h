@@ -109,7 +109,7 @@ struct Primitive {
   PrimitiveKind kind;
   Op body;         // kBody only
   uint16_t flags;  // PrimitiveFlag
-  bool Has(PrimitiveFlag flag) const { return (flags & flag) != 0; }
+  [[nodiscard]] bool Has(PrimitiveFlag flag) const { return (flags & flag) != 0; }
 };
 
 // Row numbers by function name; rows that share a function have the number of the first.

@@ -30,7 +30,7 @@ class Scheduler : public gc::RootSource {
   // Its stacks go back to the free list; its id is not used again.
   void FreeContext(Context* context);
   // Null if it has ended.
-  Context* Find(uint32_t id) const;
+  [[nodiscard]] Context* Find(uint32_t id) const;
 
   // Makes a prepared context the running one, before the interpreter starts.
   void StartFirst(Context* context) { Start(context); }
@@ -42,20 +42,20 @@ class Scheduler : public gc::RootSource {
   void SwitchAway(bool ready);
   // The current context has ended.
   void SwitchFromEnded();
-  bool HasReady() const { return ready_head_ != nullptr; }
+  [[nodiscard]] bool HasReady() const { return ready_head_ != nullptr; }
   // A fresh budget for the running context.
   int64_t DrawSlice();
   // Charges what was used of the slice to the current context.
   void AccountSlice();
-  uint64_t switch_hash() const { return switch_hash_; }
-  uint64_t switches() const { return switches_; }
-  Context* main_context() const { return main_; }
+  [[nodiscard]] uint64_t switch_hash() const { return switch_hash_; }
+  [[nodiscard]] uint64_t switches() const { return switches_; }
+  [[nodiscard]] Context* main_context() const { return main_; }
   void set_main_context(Context* context) { main_ = context; }
-  const std::vector<Context*>& live() const { return live_; }
+  [[nodiscard]] const std::vector<Context*>& live() const { return live_; }
   // While > 0, slices do not end (without-preemption of short library sections).
   int no_preemption = 0;
 
-  const char* name() const override { return "contexts"; }
+  [[nodiscard]] const char* name() const override { return "contexts"; }
   void VisitRoots(gc::SlotVisitor& visitor, bool minor) override;
 
  private:

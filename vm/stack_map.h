@@ -28,7 +28,7 @@ struct StackMapView {
   const uint8_t* live = nullptr;
   int live_bytes = 0;
   const uint8_t* items = nullptr;  // at stack:u8
-  bool IsLive(int slot) const {
+  [[nodiscard]] bool IsLive(int slot) const {
     return slot < live_bytes * 8 && (live[slot >> 3] >> (slot & 7) & 1) != 0;
   }
 };

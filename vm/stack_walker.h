@@ -50,17 +50,19 @@ class StackWalker {
   StackWalker(const Vm& vm, const StackState& state);
   Event Next() WEFT_NO_ALLOC;
 
-  const Code* code() const { return code_; }
-  uint32_t pc_index() const { return pc_index_; }  // of the 32-bit word after the instruction
-  const uint32_t* pc() const { return frame_pc_; }
-  Word* window() const { return frame_window_; }
+  [[nodiscard]] const Code* code() const { return code_; }
+  [[nodiscard]] uint32_t pc_index() const {
+    return pc_index_;
+  }  // of the 32-bit word after the instruction
+  [[nodiscard]] const uint32_t* pc() const { return frame_pc_; }
+  [[nodiscard]] Word* window() const { return frame_window_; }
   // The frame that runs, or whose instruction a word runs for: that instruction's arguments are
   // still there (RunningArguments).
-  bool is_top() const { return is_top_; }
-  Op stub() const { return stub_; }
-  uint64_t* record_words() const { return record_words_; }
-  Word* base_begin() const { return base_begin_; }
-  Word* base_end() const { return base_end_; }
+  [[nodiscard]] bool is_top() const { return is_top_; }
+  [[nodiscard]] Op stub() const { return stub_; }
+  [[nodiscard]] uint64_t* record_words() const { return record_words_; }
+  [[nodiscard]] Word* base_begin() const { return base_begin_; }
+  [[nodiscard]] Word* base_end() const { return base_end_; }
 
  private:
   void Pop() WEFT_NO_ALLOC;

@@ -27,8 +27,8 @@ class StringView {
  public:
   StringView() = default;
   explicit StringView(const String* string);
-  int64_t size() const { return size_; }
-  uint32_t at(int64_t i) const {
+  [[nodiscard]] int64_t size() const { return size_; }
+  [[nodiscard]] uint32_t at(int64_t i) const {
     switch (width_) {
       case String::kOne:
         return data_[i];
@@ -38,8 +38,8 @@ class StringView {
         return reinterpret_cast<const uint32_t*>(data_)[i];
     }
   }
-  String::Width width() const { return width_; }  // never kAside
-  const uint8_t* data() const { return data_; }
+  [[nodiscard]] String::Width width() const { return width_; }  // never kAside
+  [[nodiscard]] const uint8_t* data() const { return data_; }
 
  private:
   const uint8_t* data_ = nullptr;

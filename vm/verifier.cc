@@ -65,10 +65,12 @@ class Verifier {
     error_ = absl::StrCat("instruction ", at, ": ", what);
     return false;
   }
-  int64_t NextOf(int64_t i) const {
+  [[nodiscard]] int64_t NextOf(int64_t i) const {
     return i + static_cast<int64_t>(InfoOf(DecodeOp(words_[i])).words());
   }
-  bool IsStart(int64_t i) const { return i >= 0 && i < count_ && starts_[static_cast<size_t>(i)]; }
+  [[nodiscard]] bool IsStart(int64_t i) const {
+    return i >= 0 && i < count_ && starts_[static_cast<size_t>(i)];
+  }
 
   bool FindStarts() {
     starts_.resize(static_cast<size_t>(count_));

@@ -192,8 +192,9 @@ Outcome StoreQuotient(Vm& vm, mpz_ptr numerator, mpz_ptr denominator, Args args,
     const Word layout = vm.special(Special::kRatioLayout);
     if (layout.IsPointer()) shape = static_cast<uint32_t>(As<Layout>(layout)->shape.AsFixnum());
   }
-  if (shape == 0)
+  if (shape == 0) {
     return vm.Throw(ErrorKind::kBadArgument, gc::kFalse, gc::kFalse);  // class not there yet
+  }
   const Word ratio = vm.heap().Allocate(shape, sizeof(Object) + 2 * sizeof(Word));
   const gc::NoAlloc no_alloc;
   Object* object = gc::ObjectAt(ratio);

@@ -55,9 +55,9 @@ class NumberParser {
   }
 
  private:
-  bool AtEnd() const { return at_ == text_.size(); }
-  char Peek() const { return text_[at_]; }
-  bool IsDigit(char c) const { return DigitOf(c) < radix_; }
+  [[nodiscard]] bool AtEnd() const { return at_ == text_.size(); }
+  [[nodiscard]] char Peek() const { return text_[at_]; }
+  [[nodiscard]] bool IsDigit(char c) const { return DigitOf(c) < radix_; }
 
   void TakePrefix() {
     if (radix_ != 10 || text_.size() < at_ + 3 || Peek() != '0') return;
@@ -82,11 +82,11 @@ class NumberParser {
     at_ += 2;
   }
 
-  bool IsExponentMark(char c) const {
+  [[nodiscard]] bool IsExponentMark(char c) const {
     if (radix_ == 10) return c == 'e' || c == 'E';
     return IsPowerRadix() && (c == 'p' || c == 'P');
   }
-  bool IsPowerRadix() const { return radix_ == 2 || radix_ == 8 || radix_ == 16; }
+  [[nodiscard]] bool IsPowerRadix() const { return radix_ == 2 || radix_ == 8 || radix_ == 16; }
 
   // Digit values; false if there is none, or a separator does not stand between digits.
   bool Digits(std::vector<uint8_t>* digits) {
@@ -104,7 +104,7 @@ class NumberParser {
     return true;
   }
 
-  bool Fits(const std::vector<uint8_t>& digits) const {
+  [[nodiscard]] bool Fits(const std::vector<uint8_t>& digits) const {
     return ReserveGmp(digits.size() * BitsPerDigit(radix_));
   }
   void SetInteger(mpz_ptr result, const std::vector<uint8_t>& digits) const {
@@ -257,7 +257,7 @@ std::string FormatFloat(double d) {
   if (exponent + 1 >= count) {
     return sign + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
   }
-  const size_t point = static_cast<size_t>(exponent + 1);
+  const size_t point = static_cast<size_t>(exponent) + 1;
   return sign + digits.substr(0, point) + "." + digits.substr(point);
 }
 

@@ -435,8 +435,9 @@ Outcome PrimBecome(Vm& vm, Args args) {
     }
     if (static_cast<int64_t>(from.size()) != count) from.clear(), to.push_back(gc::kFalse);
   }
-  if (from.size() != to.size())
+  if (from.size() != to.size()) {
     return vm.Throw(ErrorKind::kBadArgument, Get(args, 0), Get(args, 1));
+  }
   // The two arrays are not to be rewritten into each other.
   args.set(0, gc::kFalse);
   args.set(1, gc::kFalse);

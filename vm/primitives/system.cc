@@ -88,7 +88,7 @@ class FileDescriptor {
   }
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
+  [[nodiscard]] int get() const { return fd_; }
 
  private:
   int fd_;
@@ -150,8 +150,6 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
       case Special::kDeadlock:
       case Special::kSqrt:
       case Special::kWrongValues:
-        fits = IsType(fresh, TypeId::kWordObject);
-        break;
       case Special::kTupleClass:
       case Special::kObjectClass:
         fits = IsType(fresh, TypeId::kWordObject);
@@ -262,8 +260,9 @@ Outcome PrimOsEnv(Vm& vm, Args args) {
 
 Outcome PrimSetOsEnv(Vm& vm, Args args) {
   if (!Is(args, 1, TypeId::kString)) return BadType(vm, TypeId::kString, args, 1);
-  if (args.is_true(0) && !Is(args, 0, TypeId::kString))
+  if (args.is_true(0) && !Is(args, 0, TypeId::kString)) {
     return BadType(vm, TypeId::kString, args, 0);
+  }
   const std::string key = TextAt(args, 1);
   const int result =
       args.is_true(0) ? setenv(key.c_str(), TextAt(args, 0).c_str(), 1) : unsetenv(key.c_str());

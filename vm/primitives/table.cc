@@ -6,10 +6,12 @@ namespace {
 // The letters of primitives.def.
 constexpr uint16_t A = kPrimAllocates;
 constexpr uint16_t T = kPrimThrows;
-[[maybe_unused]] constexpr uint16_t B = kPrimBlocks;
+[[maybe_unused]] constexpr uint16_t B =  // NOLINT(readability-identifier-naming)
+    kPrimBlocks;
 constexpr uint16_t F = kPrimFoldable;
 constexpr uint16_t U = kPrimFlushable;
-[[maybe_unused]] constexpr uint16_t X = kPrimNeedsMap;
+[[maybe_unused]] constexpr uint16_t X =  // NOLINT(readability-identifier-naming)
+    kPrimNeedsMap;
 
 // A misspelt effect fails the build here.
 #define PRIM(vocabulary, word, function, effect, flags) \

@@ -50,12 +50,12 @@ struct View {
   size_t stride = 0;
   size_t entries = 0;
 
-  int64_t count() const { return table->field(kCountSlot)->AsFixnum(); }
-  int64_t deleted() const { return table->field(kDeletedSlot)->AsFixnum(); }
-  Word* entry(size_t i) const { return array->elements + i * stride; }
-  size_t mask() const { return entries - 1; }
+  [[nodiscard]] int64_t count() const { return table->field(kCountSlot)->AsFixnum(); }
+  [[nodiscard]] int64_t deleted() const { return table->field(kDeletedSlot)->AsFixnum(); }
+  [[nodiscard]] Word* entry(size_t i) const { return array->elements + i * stride; }
+  [[nodiscard]] size_t mask() const { return entries - 1; }
   // Where the search for a hash begins.
-  size_t Start(int64_t hash) const {
+  [[nodiscard]] size_t Start(int64_t hash) const {
     const uint64_t bits = static_cast<uint64_t>(hash);
     return static_cast<size_t>(bits + (((bits >> 12) * 0x9E3779B97F4A7C15) >> 24)) & mask();
   }
