@@ -219,6 +219,8 @@ def check(options, path):
 
 def programs(paths, library):
     for path in paths:
+        if not os.path.exists(path):
+            raise SystemExit(f'there is no {path}')
         if os.path.isdir(path):
             for folder, folders, files in os.walk(path):
                 folders.sort()
