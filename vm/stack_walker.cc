@@ -145,6 +145,20 @@ uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
   }
 }
 
+namespace {
+
+// The words that the record's stub owns, as far as they are heap values.
+void VisitRecord(const StackWalker& walker, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
+  const StubFrame frame = StubFrameOf(walker.stub());
+  for (uint32_t i = 0; i < frame.words; ++i) {
+    if ((frame.traced >> i & 1) != 0) {
+      visitor.Visit(reinterpret_cast<Word*>(walker.record_words() + i));
+    }
+  }
+}
+
+}  // namespace
+
 void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
   StackWalker walker(vm, state);
   while (true) {
@@ -153,16 +167,11 @@ void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor
         return;
       case StackWalker::Event::kBase:
         visitor.VisitRange(walker.base_begin(), walker.base_end());
+        VisitRecord(walker, visitor);
         break;
-      case StackWalker::Event::kRecord: {
-        const StubFrame frame = StubFrameOf(walker.stub());
-        for (uint32_t i = 0; i < frame.words; ++i) {
-          if ((frame.traced >> i & 1) != 0) {
-            visitor.Visit(reinterpret_cast<Word*>(walker.record_words() + i));
-          }
-        }
+      case StackWalker::Event::kRecord:
+        VisitRecord(walker, visitor);
         break;
-      }
       case StackWalker::Event::kDynamicFrame:
         visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
         break;
