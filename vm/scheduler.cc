@@ -142,6 +142,7 @@ void Scheduler::SwitchAway(bool ready) {
 }
 
 void Scheduler::SwitchFromEnded() {
+  no_preemption = 0;
   AccountSlice();
   FreeContext(vm_.current());
   WEFT_CHECK(HasReady());
