@@ -35,6 +35,11 @@ bool Unit::Fail(const char* kind, Word word, Position position) {
   error.kind = kind;
   error.word = word;
   error.position = position;
+  if (error.kind == "unbalanced-recursion" && site >= 0) {
+    const Site& from = sites[static_cast<size_t>(site)];
+    error.site.push_back(from.word);
+    error.site.insert(error.site.end(), from.arguments.begin(), from.arguments.end());
+  }
   return false;
 }
 
@@ -233,6 +238,7 @@ bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
   const ScopeId outer_scope = scope_;
   const Position outer_position = position_;
   const int outer_level = level_;
+  const int outer_site = unit_.site;
   scope_ = scope;
   bool ok = true;
   for (int64_t i = 0; i < array->size() && s_.end == End::kOpen; ++i) {
@@ -246,6 +252,7 @@ bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
       ok = Fail("too-big", quotation);
       break;
     }
+    if (positions != nullptr) NoteSite(array->elements[i]);
     const bool last = i + 1 == array->size() || RestIsDropLocals(array, i + 1);
     if (!RunElement(array->elements[i], last ? tail : kNotTail)) {
       ok = false;
@@ -255,9 +262,29 @@ bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
   scope_ = outer_scope;
   position_ = outer_position;
   level_ = outer_level;
+  unit_.site = outer_site;
   unit_.active.pop_back();
   --unit_.depth;
   return ok;
+}
+
+void Builder::NoteSite(Word element) {
+  unit_.site = -1;
+  if (!IsType(element, TypeId::kWordObject)) return;
+  const WordObject* word = As<WordObject>(element);
+  EffectCount effect;
+  if ((word->flags.AsFixnum() & kFlagInline) == 0 || !ReadEffect(unit_.vm, word->effect, &effect) ||
+      static_cast<size_t>(effect.inputs) > s_.data.size()) {
+    return;
+  }
+  unit_.site = static_cast<int>(unit_.sites.size());
+  Site& site = unit_.sites.emplace_back();
+  site.word = element;
+  for (int i = effect.inputs - 1; i >= 0; --i) {
+    const Value& value = At(Peek(i));
+    const bool known = value.is_literal() && IsType(value.literal, TypeId::kQuotation);
+    site.arguments.push_back(known ? value.literal : gc::kFalse);
+  }
 }
 
 bool Builder::RunElement(Word element, int tail) {

@@ -61,6 +61,7 @@ class Builder {
 
   // infer.cc: elements, calls, operands
   bool RunQuotation(Word quotation, ScopeId scope, int tail) WEFT_NO_ALLOC;
+  void NoteSite(Word element) WEFT_NO_ALLOC;
   bool RunElement(Word element, int tail) WEFT_NO_ALLOC;
   bool RunCallable(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;
   bool ApplyWord(Word word, int tail) WEFT_NO_ALLOC;

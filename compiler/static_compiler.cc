@@ -133,6 +133,7 @@ void Keep(const Unit& unit, const Subject& subject, Verdict* verdict) WEFT_NO_AL
       verdict->kind = unit.error.kind;
       verdict->word.set(unit.error.word);
       verdict->effects = unit.error.effects;
+      for (const Word word : unit.error.site) verdict->words.push_back(word);
       verdict->position = unit.error.position;
       break;
     default:
@@ -161,6 +162,8 @@ Word MakeReport(Vm& vm, const Verdict& verdict) WEFT_ALLOCATES {
       effects.push_back(compiler::MakeEffect(vm, effect));
     }
     data.set(MakeArray(vm, effects));
+  } else if (verdict.words.size() > 0) {
+    data.set(MakeArray(vm, verdict.words));
   }
   gc::Root position(vm.heap(), Raw(verdict.location));
   if (verdict.position.line != 0) {

@@ -14,6 +14,9 @@
 //       value should be known) "missing-effect" "undeclared-recursion"
 //       "unbalanced-recursion" "inconsistent-recursive-call" "recursive-quotation" "too-many-r>"
 //                              data f
+//       "unbalanced-recursion" may have data { word argument ... }: the inline word that the text
+//       itself
+//                              calls, and its literal quotations (f: another argument)
 //       "unbalanced-branches"  data: array of effects, one a branch
 //       "effect-mismatch"      data { declared inferred }
 //       "too-big"              data f; only for quotations without declared effect: with one, the

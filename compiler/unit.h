@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "compiler/effects.h"
 #include "compiler/ir.h"
 #include "compiler/values.h"
@@ -67,6 +68,14 @@ struct Error {
   std::vector<EffectCount> effects;
   std::vector<Position> branch_positions;
   Position position;
+  std::vector<Word> site;  // of "unbalanced-recursion": Unit::Site
+};
+
+// The innermost call that the text being compiled makes itself of an inline word, and which of its
+// arguments are literal quotations (else f): what a message about the word's inside should name.
+struct Site {
+  Word word = gc::kFalse;
+  absl::InlinedVector<Word, 4> arguments;
 };
 
 struct Unit {
@@ -83,6 +92,8 @@ struct Unit {
   absl::flat_hash_set<uint64_t> seen_dependencies;
   absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
 
+  std::vector<Site> sites;
+  int site = -1;  // the one that is being followed
   Stop stop = Stop::kNone;
   Error error;
   Word request_macro = gc::kFalse;

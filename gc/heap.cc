@@ -25,6 +25,7 @@ constexpr size_t kMinNursery = size_t{64} << 10;
 // Kept ready in the large-object space, for objects that nobody announced with Reserve.
 constexpr size_t kLargeReserve = size_t{1} << 20;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
+constexpr uint64_t kMinOverdraft = uint64_t{1} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
 
 uint64_t NowNs() {
@@ -218,13 +219,24 @@ void Heap::CollectForSpace(size_t bytes) {
 bool Heap::Reserve(size_t bytes) {
   auto fits = [&] {
     size_t used = used_bytes();
-    return bytes <= spaces_->limit && used <= spaces_->limit - bytes &&
+    uint64_t limit = spaces_->limit + spaces_->overdraft;
+    return used <= limit && bytes <= limit - used &&
            (bytes < kLargeBytes || spaces_->large.EnsureRoom(bytes + kPageBytes));
   };
-  if (bytes > spaces_->limit) return false;
-  if (fits()) return true;
-  CollectFull();
-  return fits();
+  if (bytes <= spaces_->limit) {
+    if (fits()) return true;
+    CollectFull();
+    if (fits()) return true;
+  }
+  GrantOverdraft();
+  return false;
+}
+
+void Heap::ClearLimitExceeded() { GrantOverdraft(); }
+
+void Heap::GrantOverdraft() {
+  limit_exceeded_ = false;  // said now
+  spaces_->overdraft = std::max(spaces_->limit / 8, kMinOverdraft);
 }
 
 void Heap::Stress() {
@@ -318,7 +330,8 @@ bool Heap::EnsureReserves() {
 // more, so that a full heap is not collected at every turn.
 void Heap::CheckLimits() {
   uint64_t live = used_bytes();
-  if (live > spaces_->limit || !EnsureReserves()) limit_exceeded_ = true;
+  if (live <= spaces_->limit) spaces_->overdraft = 0;
+  if (live > spaces_->limit + spaces_->overdraft || !EnsureReserves()) limit_exceeded_ = true;
   uint64_t threshold = std::max(2 * live, kMinThreshold);
   if (threshold > spaces_->limit) {
     uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);

@@ -103,7 +103,9 @@ class Heap {
   // False if `bytes` more would pass the limit even after a full collection.
   bool Reserve(size_t bytes) WEFT_ALLOCATES;
   [[nodiscard]] bool limit_exceeded() const { return limit_exceeded_; }
-  void ClearLimitExceeded() { limit_exceeded_ = false; }
+  // The error is about to be thrown: handling it may use an eighth more, until what is live fits
+  // below the limit again.
+  void ClearLimitExceeded();
 
   // The only way to store a heap word into an object: the barrier.
   void Write(Object* holder, Word* slot, Word value) WEFT_NO_ALLOC {
@@ -160,6 +162,7 @@ class Heap {
   void FinishMinor(uint64_t start_ns, uint64_t promoted_before);
   void TraceCollection(const std::string& what, uint64_t ns) const;
   void CheckLimits();
+  void GrantOverdraft();
   bool EnsureReserves();
   [[nodiscard]] bool PoisonsDeadMemory() const;
   void VerifyOrDie(const char* when) const;

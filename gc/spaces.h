@@ -73,6 +73,8 @@ struct Heap::Spaces {
   uint64_t nursery_start = 0;  // where allocation went on after the last minor collection
   uint64_t threshold = 0;      // a full collection when used_bytes() has passed it
   uint64_t limit = 0;
+  uint64_t overdraft =
+      0;  // bytes above the limit that the handling of an out-of-memory error may use
   size_t evacuation_blocks = 0;  // free blocks that one minor collection can need at most
 
   std::vector<Object*> promoted;  // copied by the running minor collection, not traced yet

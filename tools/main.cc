@@ -84,7 +84,7 @@ constexpr struct {
     {Special::kNoMethod, "generic.single", "no-method"},
     {Special::kNoMathMethod, "generic.math", "no-math-method"},
     {Special::kSqrt, "math.functions", "sqrt"},
-    {Special::kWrongValues, "combinators", "wrong-values"},
+    {Special::kWrongValues, "compiler.private", "wrong-effect"},
 };
 
 int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {

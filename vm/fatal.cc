@@ -1,6 +1,7 @@
 #include "vm/fatal.h"
 
 #include <cinttypes>
+#include <climits>
 #include <cstdio>
 #include <string>
 
@@ -69,23 +70,28 @@ void PrintBriefly(Vm& vm, Word word) {
   std::fputs(" }", stderr);
 }
 
-void EndWithError(Vm& vm, Word error) {
-  std::fflush(stdout);
-  std::fputs("weft: error without a handler: ", stderr);
-  if (IsType(error, TypeId::kArray) && As<Array>(error)->size() == 4 &&
-      As<Array>(error)->elements[1].IsFixnum()) {
-    const auto* array = As<Array>(error);
-    std::fprintf(stderr,
-                 "%s: ", ErrorSummary(static_cast<ErrorKind>(array->elements[1].AsFixnum())));
-    PrintBriefly(vm, array->elements[2]);
-    std::fputs(", ", stderr);
-    PrintBriefly(vm, array->elements[3]);
-  } else {
-    PrintBriefly(vm, error);
-  }
-  std::fputc('\n', stderr);
-  Context& context = *vm.current();
-  StackWalker walker(vm, StackState::Of(context));
+namespace {
+
+// Errors of files have path and line in slots 2 and 3 (source-file-error and its subclasses).
+void PrintPlaceInError(Vm& vm, Word error) WEFT_NO_ALLOC {
+  if (!IsTuple(error)) return;
+  const auto* layout =
+      As<Layout>(vm.layouts().get(gc::ObjectAt(error)->shape() - gc::kFirstTupleShape));
+  if (layout->slot_count.AsFixnum() < 4) return;
+  const Word path = *gc::ObjectAt(error)->field(2);
+  const Word line = *gc::ObjectAt(error)->field(3);
+  if (!IsType(path, TypeId::kString) || !line.IsFixnum()) return;
+  std::fprintf(stderr, "%s:%" PRId64 ": ", ToUtf8(path).c_str(), line.AsFixnum());
+}
+
+bool IsKernelError(Word error) WEFT_NO_ALLOC {
+  if (!IsType(error, TypeId::kArray) || As<Array>(error)->size() != 4) return false;
+  const Word kind = As<Array>(error)->elements[1];
+  return kind.IsFixnum() && kind.AsFixnum() >= 0 && kind.AsFixnum() < INT_MAX;
+}
+
+void PrintFrames(const StackState& state, Vm& vm) WEFT_NO_ALLOC {
+  StackWalker walker(vm, state);
   for (int frames = 0; frames < kMaxFrames;) {
     const StackWalker::Event event = walker.Next();
     if (event == StackWalker::Event::kEnd) break;
@@ -96,13 +102,40 @@ void EndWithError(Vm& vm, Word error) {
     Word owner = walker.code()->owner;
     const SourcePosition position = FindPosition(walker.code(), walker.pc_index());
     if (IsType(owner, TypeId::kQuotation)) owner = As<Quotation>(owner)->owner;
-    std::fprintf(stderr, "  in %s", NameOf(owner).c_str());
-    if (IsType(position.path, TypeId::kString)) {
+    std::fprintf(stderr, "  in %s",
+                 IsType(owner, TypeId::kWordObject) ? NameOf(owner).c_str() : "a quotation");
+    if (IsType(position.path, TypeId::kString) && position.line > 0) {
       std::fprintf(stderr, "  %s:%" PRId64 ":%" PRId64, ToUtf8(position.path).c_str(),
                    position.line, position.column);
     }
     std::fputc('\n', stderr);
   }
+}
+
+}  // namespace
+
+void ReportError(Vm& vm, Word error, const StackState& state) {
+  std::fflush(stdout);
+  PrintPlaceInError(vm, error);
+  std::fputs("error: ", stderr);
+  if (IsKernelError(error)) {
+    const auto* array = As<Array>(error);
+    std::fputs(ErrorSummary(static_cast<ErrorKind>(array->elements[1].AsFixnum())), stderr);
+    for (const int64_t detail : {2, 3}) {
+      if (array->elements[detail].IsFalse()) continue;
+      std::fputs(detail == 2 ? ": " : ", ", stderr);
+      PrintBriefly(vm, array->elements[detail]);
+    }
+  } else {
+    PrintBriefly(vm, error);
+  }
+  std::fputc('\n', stderr);
+  PrintFrames(state, vm);
+}
+
+void EndWithError(Vm& vm, Word error) {
+  Context& context = *vm.current();
+  ReportError(vm, error, StackState::Of(context));
   vm.exit_status = 1;
   vm.exiting = true;
   context.pc = vm.HaltAddress();

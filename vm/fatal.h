@@ -8,8 +8,14 @@
 namespace weft {
 
 class Vm;
+struct StackState;
 
-// `error`: the error object; frames of the current context follow, innermost first.
+// Says what went wrong without running anything of the language: the error, then the calls of
+// `state`, innermost first.
+void ReportError(Vm& vm, Word error, const StackState& state) WEFT_NO_ALLOC;
+
+// ReportError, and the VM ends. `error`: the error object; frames of the current context follow,
+// innermost first.
 void EndWithError(Vm& vm, Word error) WEFT_NO_ALLOC;
 
 // One line for a value: numbers, strings, words, and what class anything else has.

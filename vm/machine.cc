@@ -236,8 +236,9 @@ void Deliver(Context& context, const uint32_t* at, Word result) {
 void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_caller,
                Word callable) {
   Context& context = *vm.current();
+  const auto inputs = static_cast<uint64_t>(top - begin);
   PushCall(context, callable.bits);
-  PushCall(context, AsRaw(outputs | (dynamic_caller ? 0x10000U : 0U)));
+  PushCall(context, AsRaw(BaseCounts::Pack(inputs, outputs, dynamic_caller)));
   PushCall(context, AsRaw(context.base_offset));
   PushCallPc(context, vm.StubAddress(Op::kStubExitDynamic));
   context.base_offset = context.DataOffset(begin);

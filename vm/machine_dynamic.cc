@@ -230,10 +230,10 @@ void EndContext(Vm& vm) WEFT_NO_ANALYSIS {
 void ExitDynamic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
   const uint64_t* words = context.call_top;
-  const uint64_t counts = words[1] >> 2;
+  const BaseCounts counts = BaseCounts::Unpack(words[1] >> 2);
   Word* begin = context.DataAt(context.base_offset);
   const auto found = static_cast<uint64_t>(context.window - begin);
-  if (found != (counts & 0xFFFF)) {
+  if (found != counts.outputs) {
     const Word thrower = vm.special(Special::kWrongValues);
     if (!thrower.IsPointer()) {
       EnterThrow(vm, at, ErrorKind::kWrongValues, Word{words[2]},
@@ -241,16 +241,16 @@ void ExitDynamic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       return;
     }
     vm.scratch.set(0, Word{words[2]});
-    vm.scratch.set(1, Word::Fixnum(static_cast<int64_t>(found)));
-    CallAbove(vm, at, As<WordObject>(thrower)->word_cell(), 2, Op::kStubResumeOp);
+    vm.scratch.set(1, Word::Fixnum(static_cast<int64_t>(counts.inputs)));
+    vm.scratch.set(2, Word::Fixnum(static_cast<int64_t>(counts.outputs)));
+    CallAbove(vm, at, As<WordObject>(thrower)->word_cell(), 3, Op::kStubResumeOp);
     return;
   }
   context.base_offset = words[0] >> 2;
   context.call_top += 3;
-  const bool dynamic_caller = (counts & 0x10000) != 0;
-  if (!dynamic_caller) context.window = begin;
+  if (!counts.dynamic_caller) context.window = begin;
   const auto* pc = reinterpret_cast<const uint32_t*>(*context.call_top++);
-  if (!dynamic_caller) context.window -= vm.IsStub(pc) ? 0 : DecodeA(pc[-1]);
+  if (!counts.dynamic_caller) context.window -= vm.IsStub(pc) ? 0 : DecodeA(pc[-1]);
   context.pc = pc;
 }
 

@@ -43,6 +43,19 @@ void Underflow(Vm& vm, const uint32_t* at, Word word) WEFT_ALLOCATES;
 // Drops the innermost handler record, which must be the top of the call stack.
 void DropHandler(Context& context, Op stub);
 
+// What stands in the second word of a StubExitDynamic record.
+struct BaseCounts {
+  uint64_t inputs, outputs;
+  bool dynamic_caller;
+
+  static uint64_t Pack(uint64_t inputs, uint64_t outputs, bool dynamic_caller) {
+    return outputs | (dynamic_caller ? 0x10000U : 0U) | inputs << 17;
+  }
+  static BaseCounts Unpack(uint64_t packed) {
+    return {packed >> 17, packed & 0xFFFF, (packed & 0x10000) != 0};
+  }
+};
+
 }  // namespace weft::machine
 
 #endif  // WEFT_VM_MACHINE_INTERNAL_H_
