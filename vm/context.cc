@@ -33,17 +33,17 @@ bool Context::EnsureRoom(size_t words) {
   while (new_words < old_words + missing) new_words *= 2;
   if (new_words > limit) new_words = limit;
 
-  auto* fresh = static_cast<gc::Word*>(std::malloc(new_words * sizeof(gc::Word)));
-  if (fresh == nullptr) return false;
+  auto* larger = static_cast<gc::Word*>(std::malloc(new_words * sizeof(gc::Word)));
+  if (larger == nullptr) return false;
   // The frame that runs may use slots above `window`, so everything below the call stack is copied.
   const size_t data_words = static_cast<size_t>(reinterpret_cast<gc::Word*>(call_top) - block);
   const size_t call_words = old_words - data_words;
-  std::memcpy(fresh, block, data_words * sizeof(gc::Word));
-  std::memcpy(fresh + new_words - call_words, call_top, call_words * sizeof(gc::Word));
-  window = fresh + (window - block);
+  std::memcpy(larger, block, data_words * sizeof(gc::Word));
+  std::memcpy(larger + new_words - call_words, call_top, call_words * sizeof(gc::Word));
+  window = larger + (window - block);
   std::free(block);
-  block = fresh;
-  block_end = fresh + new_words;
+  block = larger;
+  block_end = larger + new_words;
   call_top = reinterpret_cast<uint64_t*>(block_end) - call_words;
   return true;
 }

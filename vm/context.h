@@ -17,8 +17,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "gc/word.h"
+#include "vm/wait.h"
 
 namespace weft {
 
@@ -27,6 +30,20 @@ enum class ContextState : uint8_t {
   kReady,    // in the run queue
   kParked,   // in no queue of the scheduler; whoever it waits for resumes it
   kEnded,    // its stacks are gone
+};
+
+// What few contexts have: made when first needed.
+struct ContextExtras {
+  std::vector<gc::Word> injected;  // errors to be thrown in it, first to last; traced
+  // A wait on top of which a signal handler runs, and what ended it meanwhile.
+  struct Outer {
+    Wait wait;
+    gc::Word value{5};
+    bool ended = false;
+    bool throws = false;
+  };
+  std::vector<Outer> outer_waits;  // traced
+  int time_limits = 0;             // timers that throw in it
 };
 
 struct Context {
@@ -44,6 +61,7 @@ struct Context {
   uint64_t* call_top = nullptr;
   const uint32_t* retry_at = nullptr;  // go on with this instruction, not with pc
   bool take_wake_value = false;        // going on stores wake_value as the primitive's result
+  bool throw_wake_value = false;       // going on throws wake_value there
 
   gc::Word* block = nullptr;
   gc::Word* block_end = nullptr;
@@ -53,14 +71,30 @@ struct Context {
   gc::Word thread{5};           // the language's thread object
   gc::Word reference{5};        // its ContextRef
   gc::Word wake_value{5};       // what the primitive that parked it leaves
-  uint64_t instructions = 0;    // charged so far
+  Wait wait;                    // what it waits for; reason kNone: nothing
+  std::unique_ptr<ContextExtras> extras;
+  uint64_t instructions = 0;  // charged so far
   uint32_t id = 0;
   ContextState state = ContextState::kParked;
   bool dirty = true;        // ran since the last minor collection
   bool overflowed = false;  // the margin is in use: no second overflow error
-  size_t live_index = 0;    // place in the scheduler's list
+  bool fresh = true;        // has not run yet: nothing can be thrown in it
+  // An injected error, or a call of the signal handler, ended or interrupted the wait.
+  bool interrupted = false;
+  uint32_t last_ticket = 0;
+  // Injected errors are held: `holds` always, `soft_holds` but at waits (with-lock: between the
+  // lock and the cleanup that releases it).
+  // A throw restores them as they were at its handler. At most 4095 deep.
+  uint16_t holds = 0;
+  uint16_t soft_holds = 0;
+  size_t live_index = 0;  // place in the scheduler's list
   Context* next_ready = nullptr;
 
+  [[nodiscard]] bool HasInjected() const { return extras != nullptr && !extras->injected.empty(); }
+  ContextExtras& Extras() {
+    if (extras == nullptr) extras = std::make_unique<ContextExtras>();
+    return *extras;
+  }
   [[nodiscard]] size_t block_words() const { return static_cast<size_t>(block_end - block); }
   [[nodiscard]] uint64_t* call_end() const { return reinterpret_cast<uint64_t*>(block_end); }
   uint64_t DataOffset(const gc::Word* at) const {

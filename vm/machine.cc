@@ -1,7 +1,5 @@
 #include "vm/machine.h"
 
-#include <cstdio>
-
 #include "gc/check.h"
 #include "vm/fatal.h"
 #include "vm/generic.h"
@@ -14,11 +12,6 @@
 
 namespace weft::machine {
 namespace {
-
-WordCell* CellOfSpecial(Vm& vm, Special special) WEFT_NO_ANALYSIS {
-  const Word word = vm.special(special);
-  return word.IsPointer() ? As<WordObject>(word)->word_cell() : nullptr;
-}
 
 struct Arith {
   ArithOp op;
@@ -293,7 +286,7 @@ void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
   uint64_t* words = record + 1;
   context.call_top = words + StubFrameOf(stub).words;
   context.handler_offset = words[0] >> 2;
-  context.base_offset = words[3] >> 2;
+  RestoreBaseAndHolds(context, words[3]);
   context.namestack = Word{words[4]};
   if (stub == Op::kStubStaticHandler) {
     const auto* at = reinterpret_cast<const uint32_t*>(words[1]);
@@ -336,34 +329,6 @@ void MakeRoom(Vm& vm, const uint32_t* at, size_t words) {
       gc::kFalse, gc::kFalse);
 }
 
-void EndSlice(Vm& vm, const uint32_t* at) {
-  Context& context = *vm.current();
-  Scheduler& scheduler = vm.scheduler();
-  if (vm.heap().limit_exceeded()) {
-    vm.heap().ClearLimitExceeded();
-    scheduler.AccountSlice();
-    vm.budget = scheduler.DrawSlice();
-    EnterThrow(vm, at, ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
-    return;
-  }
-  context.retry_at = at;
-  if (!scheduler.HasReady() || scheduler.no_preemption > 0) {
-    scheduler.AccountSlice();
-    vm.budget = scheduler.DrawSlice();
-    return;
-  }
-  scheduler.SwitchAway(/*ready=*/true);
-}
-
-void StoreWakeValue(Context& context) {
-  const uint32_t instruction = context.pc[-1];
-  const bool in_body = DecodeOp(instruction) == Op::kPrimitiveBody;
-  if (kPrimitives[DecodeD(instruction)].counts.outputs > 0) {
-    context.window[in_body ? 0 : DecodeA(instruction)] = context.wake_value;
-  }
-  context.wake_value = gc::kFalse;
-}
-
 void FinishPrimitive(Vm& vm, const uint32_t* at, Outcome outcome) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
   Scheduler& scheduler = vm.scheduler();
@@ -375,31 +340,14 @@ void FinishPrimitive(Vm& vm, const uint32_t* at, Outcome outcome) WEFT_NO_ANALYS
       EnterThrow(vm, at);
       return;
     case Outcome::kYield:
-      if (scheduler.HasReady()) scheduler.SwitchAway(/*ready=*/true);
+      if (scheduler.MustInterruptCurrent()) {
+        scheduler.EndSliceSoon();
+      } else if (scheduler.HasReady()) {
+        scheduler.SwitchAway(/*ready=*/true);
+      }
       return;
     case Outcome::kBlock:
-      context.take_wake_value = true;
-      if (scheduler.HasReady()) {
-        scheduler.SwitchAway(/*ready=*/false);
-        return;
-      }
-      {
-        // Nothing can run, and nothing outside can wake a thread: the main thread is told.
-        context.state = ContextState::kParked;
-        Context* main = scheduler.main_context();
-        WordCell* deadlock = CellOfSpecial(vm, Special::kDeadlock);
-        if (deadlock == nullptr) {
-          std::fprintf(stderr, "weft: all threads wait for each other\n");
-          vm.exit_status = 3;
-          vm.exiting = true;
-          context.pc = vm.HaltAddress();
-          return;
-        }
-        scheduler.MakeReady(main);
-        main->take_wake_value = false;
-        scheduler.SwitchAway(/*ready=*/false);
-        CallAbove(vm, main->pc - 1, deadlock, 0, Op::kStubResumeOp);
-      }
+      Park(vm, at);
       return;
     case Outcome::kCallWord: {
       WordCell* cell = As<WordObject>(vm.call_word.get())->word_cell();
@@ -709,7 +657,7 @@ void EnterTry(Vm& vm, const uint32_t* at) {
     return;
   }
   PushCall(context, context.namestack.bits);
-  PushCall(context, AsRaw(context.base_offset));
+  PushCall(context, BaseAndHolds(context));
   PushCall(context, AsRaw(context.DataOffset(context.window)));
   PushCallPc(context, at);
   PushCall(context, AsRaw(context.handler_offset));

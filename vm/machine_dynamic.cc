@@ -110,7 +110,7 @@ void Try(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   const Word body = PopItem(context);
   PushCall(context, all.bits);
   PushCall(context, context.namestack.bits);
-  PushCall(context, AsRaw(context.base_offset));
+  PushCall(context, BaseAndHolds(context));
   PushCall(context, AsRaw(context.DataOffset(context.window)));
   PushCall(context, recovery.bits);
   PushCall(context, AsRaw(context.handler_offset));

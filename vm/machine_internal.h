@@ -26,8 +26,25 @@ inline void PushCallPc(Context& context, const uint32_t* pc) {
 }
 inline uint64_t AsRaw(uint64_t n) { return n << 2; }  // shaped like a fixnum
 
+// One word of a handler's record: the base, and how errors from outside were held back.
+inline uint64_t BaseAndHolds(const Context& context) {
+  return AsRaw(context.base_offset | uint64_t{context.holds} << 36 |
+               uint64_t{context.soft_holds} << 48);
+}
+inline void RestoreBaseAndHolds(Context& context, uint64_t raw) {
+  context.base_offset = raw >> 2 & ((uint64_t{1} << 36) - 1);
+  context.holds = static_cast<uint16_t>(raw >> 38 & 0xFFF);
+  context.soft_holds = static_cast<uint16_t>(raw >> 50 & 0xFFF);
+}
+
 inline bool IsDynamicAt(const Vm& vm, const uint32_t* at) {
   return InfoOf(DecodeOp(*at)).Has(kOpDynamic) || vm.IsStub(at);
+}
+
+// The cell of a word that the library named, or null.
+inline WordCell* CellOfSpecial(Vm& vm, Special special) WEFT_NO_ANALYSIS {
+  const Word word = vm.special(special);
+  return word.IsPointer() ? As<WordObject>(word)->word_cell() : nullptr;
 }
 
 // Calls the word of `cell` with the first `count` words of vm.scratch, on behalf of `at`.
@@ -40,6 +57,8 @@ void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_ca
 // At least `count` items above the current base.
 bool HasItems(const Context& context, uint64_t count);
 void Underflow(Vm& vm, const uint32_t* at, Word word) WEFT_ALLOCATES;
+// The primitive at `at` waits: its context is parked, unless an error is to be thrown in it first.
+void Park(Vm& vm, const uint32_t* at) WEFT_ALLOCATES;
 // Drops the innermost handler record, which must be the top of the call stack.
 void DropHandler(Context& context, Op stub);
 

@@ -208,6 +208,7 @@ struct ContextRef : Object {
   Word id;      // fixnum: index of the context; -1 once it has ended
   Word thread;  // the language's thread object
   Word result;
+  Word spawned;  // where: array { code instruction-index ... }, innermost frame first, or f
   static constexpr TypeId kType = TypeId::kContextRef;
 };
 

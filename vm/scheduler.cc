@@ -1,6 +1,7 @@
 #include "vm/scheduler.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "gc/check.h"
 #include "vm/machine.h"
@@ -9,7 +10,8 @@
 
 namespace weft {
 
-Scheduler::Scheduler(Vm& vm) : vm_(vm), random_state_(vm.options().seed * 0x9E3779B97F4A7C15 + 1) {
+Scheduler::Scheduler(Vm& vm)
+    : vm_(vm), events_(*this), random_state_(vm.options().seed * 0x9E3779B97F4A7C15 + 1) {
   vm.heap().AddRootSource(this);
 }
 
@@ -43,6 +45,14 @@ Context* Scheduler::NewContext() {
 }
 
 void Scheduler::FreeContext(Context* context) {
+  if (context->wait.reason != WaitReason::kNone) CloseWait(context->wait, /*by_operation=*/false);
+  if (context->extras != nullptr) {
+    for (ContextExtras::Outer& outer : context->extras->outer_waits) {
+      if (!outer.ended) CloseWait(outer.wait, /*by_operation=*/false);
+    }
+    if (context->extras->time_limits > 0) events_.timers().CancelAllOf(context);
+    context->extras.reset();
+  }
   by_id_.erase(context->id);
   // Order of the list is of no consequence: swap with the last.
   live_.back()->live_index = context->live_index;
@@ -110,9 +120,194 @@ int64_t Scheduler::DrawSlice() {
 }
 
 void Scheduler::AccountSlice() {
-  vm_.current()->instructions += static_cast<uint64_t>(slice_given_ - vm_.budget);
+  const int64_t used = slice_given_ - vm_.budget;
+  vm_.current()->instructions += static_cast<uint64_t>(used);
+  until_look_ -= used;
   slice_given_ = vm_.budget;
 }
+
+void Scheduler::EndSliceSoon() {
+  AccountSlice();
+  vm_.budget = slice_given_ = 0;
+}
+
+void Scheduler::LookOutside() {
+  if (until_look_ > 0) return;
+  until_look_ = kLookEvery;
+  events_.Poll();
+}
+
+absl::string_view NameOf(WaitReason reason) {
+  static constexpr absl::string_view kNames[] = {
+#define WAIT(name, text, phrase) text,
+#include "vm/wait_reasons.def"
+#undef WAIT
+  };
+  return kNames[static_cast<size_t>(reason)];
+}
+
+absl::string_view PhraseOf(WaitReason reason) {
+  static constexpr absl::string_view kPhrases[] = {
+#define WAIT(name, text, phrase) phrase,
+#include "vm/wait_reasons.def"
+#undef WAIT
+  };
+  return kPhrases[static_cast<size_t>(reason)];
+}
+
+// --- waits
+// -----------------------------------------------------------------------------------------
+
+uint32_t Scheduler::BeginWait(WaitReason reason, gc::Word object, int64_t timeout_ns,
+                              WaitOperation* operation) {
+  Context& context = *vm_.current();
+  Wait& wait = context.wait;
+  wait.reason = reason;
+  wait.object = object;
+  wait.operation = operation;
+  wait.ticket = ++context.last_ticket;
+  wait.since_ns = EventLoop::CoarseNow();
+  wait.since_instructions = context.instructions;
+  wait.timer = Wait::kNoTimer;
+  if (timeout_ns >= 0) {
+    const int64_t now = EventLoop::Now();
+    const int64_t deadline = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    wait.timer = events_.timers().Set(deadline, &context, wait.ticket, gc::kFalse);
+  }
+  if (operation != nullptr) events_.BeginOperation();
+  ++waits_;
+  return wait.ticket;
+}
+
+void Scheduler::CloseWait(Wait& wait, bool by_operation) {
+  if (wait.timer != Wait::kNoTimer) events_.timers().Cancel(wait.timer);
+  if (wait.operation != nullptr) {
+    events_.EndOperation();
+    if (!by_operation) wait.operation->Abandon();
+  }
+  wait = Wait();
+  --waits_;
+}
+
+bool Scheduler::IsWaiting(const Context* context, uint32_t ticket) const {
+  if (context->wait.reason != WaitReason::kNone && context->wait.ticket == ticket) return true;
+  if (context->extras == nullptr) return false;
+  return std::any_of(context->extras->outer_waits.begin(), context->extras->outer_waits.end(),
+                     [ticket](const ContextExtras::Outer& outer) {
+                       return !outer.ended && outer.wait.ticket == ticket;
+                     });
+}
+
+bool Scheduler::FinishWait(Context* context, uint32_t ticket, gc::Word value, bool throws,
+                           bool by_operation) {
+  if (context->wait.reason != WaitReason::kNone && context->wait.ticket == ticket) {
+    // A wait that is being interrupted goes on to be one: the value stays until it is resumed.
+    CloseWait(context->wait, by_operation);
+    context->wake_value = value;
+    context->take_wake_value = true;
+    context->throw_wake_value = throws;
+    context->dirty = true;
+    if (context->state == ContextState::kParked) MakeReady(context);
+    return true;
+  }
+  if (context->extras == nullptr) return false;
+  for (ContextExtras::Outer& outer : context->extras->outer_waits) {
+    if (outer.ended || outer.wait.ticket != ticket) continue;
+    CloseWait(outer.wait, by_operation);
+    outer.ended = true;
+    outer.throws = throws;
+    outer.value = value;
+    context->dirty = true;
+    return true;
+  }
+  return false;
+}
+
+bool Scheduler::EndWait(Context* context, uint32_t ticket, gc::Word value) {
+  return FinishWait(context, ticket, value, /*throws=*/false, /*by_operation=*/true);
+}
+
+bool Scheduler::EndWait(uint32_t context_id, uint32_t ticket, gc::Word value) {
+  Context* context = Find(context_id);
+  return context != nullptr && EndWait(context, ticket, value);
+}
+
+bool Scheduler::FailWait(Context* context, uint32_t ticket, gc::Word error) {
+  return FinishWait(context, ticket, error, /*throws=*/true, /*by_operation=*/true);
+}
+
+void Scheduler::FireTimer(const Timer& timer) {
+  if (timer.ticket == Timer::kThrows) {
+    --timer.context->extras->time_limits;
+    Inject(timer.context, timer.error);
+    return;
+  }
+  // The timer is off the queue already.
+  Wait* wait = &timer.context->wait;
+  if (wait->ticket != timer.ticket && timer.context->extras != nullptr) {
+    for (ContextExtras::Outer& outer : timer.context->extras->outer_waits) {
+      if (!outer.ended && outer.wait.ticket == timer.ticket) wait = &outer.wait;
+    }
+  }
+  if (wait->ticket == timer.ticket) wait->timer = Wait::kNoTimer;
+  (void)FinishWait(timer.context, timer.ticket, vm_.special(Special::kTimedOut), /*throws=*/false,
+                   /*by_operation=*/false);
+}
+
+void Scheduler::Inject(Context* context, gc::Word error) {
+  context->Extras().injected.push_back(error);
+  context->dirty = true;
+  if (context->state == ContextState::kParked && context->holds == 0) {
+    context->interrupted = true;
+    MakeReady(context);
+  }
+}
+
+bool Scheduler::DropWait(Context* context) {
+  if (context->wait.reason == WaitReason::kNone) return false;
+  CloseWait(context->wait, /*by_operation=*/false);
+  return true;
+}
+
+// --- signals
+// ---------------------------------------------------------------------------------------
+
+bool Scheduler::MustInterruptCurrent() const {
+  const Context* context = vm_.current();
+  if (context->HasInjected() && context->holds == 0 && context->soft_holds == 0) return true;
+  return context == main_ && events_.signals_pending() && !signals_held;
+}
+
+void Scheduler::SummonMain() {
+  if (signals_held || main_ == nullptr) return;
+  if (main_->state == ContextState::kReady) {
+    RemoveReady(main_);
+  } else if (main_->state == ContextState::kParked) {
+    main_->interrupted = true;
+  } else {
+    return;
+  }
+  main_->state = ContextState::kReady;
+  main_->next_ready = ready_head_;
+  ready_head_ = main_;
+  if (ready_tail_ == nullptr) ready_tail_ = main_;
+  ++ready_count_;
+}
+
+void Scheduler::RemoveReady(Context* context) {
+  Context* before = nullptr;
+  for (Context* at = ready_head_; at != context; at = at->next_ready) before = at;
+  if (before == nullptr) {
+    ready_head_ = context->next_ready;
+  } else {
+    before->next_ready = context->next_ready;
+  }
+  if (ready_tail_ == context) ready_tail_ = before;
+  --ready_count_;
+}
+
+// --- switching
+// -------------------------------------------------------------------------------------
 
 void Scheduler::Start(Context* context) {
   switch_hash_ = (switch_hash_ ^ context->id) * 0x100000001B3;
@@ -120,12 +315,52 @@ void Scheduler::Start(Context* context) {
   ++switches_;
   context->state = ContextState::kRunning;
   context->dirty = true;
+  context->fresh = false;
   vm_.set_current(context);
   vm_.budget = DrawSlice();
   if (context->take_wake_value) {
     context->take_wake_value = false;
-    machine::StoreWakeValue(*context);
+    context->interrupted = false;
+    if (context->throw_wake_value) {
+      context->throw_wake_value = false;
+      machine::ThrowWakeValue(vm_);
+    } else {
+      machine::StoreWakeValue(*context);
+    }
+  } else if (context->interrupted) {
+    context->interrupted = false;
+    machine::InterruptWait(vm_);
   }
+  // Whatever else is to be told this context is told at its next safepoint.
+  if (MustInterruptCurrent()) vm_.budget = slice_given_ = 0;
+}
+
+void Scheduler::StartNext() {
+  LookOutside();
+  if (events_.signals_pending()) SummonMain();
+  while (!HasReady()) {
+    if (!events_.ExpectsAnything()) {
+      if (signal_handlers == 0) {
+        machine::DeadlockMain(vm_);
+        return;
+      }
+      NoteStuck();
+    }
+    events_.Sleep(INT64_MAX);
+    if (events_.signals_pending()) SummonMain();
+  }
+  Start(TakeReady());
+}
+
+// Only a signal can wake a thread. Said once a second has passed without one.
+void Scheduler::NoteStuck() {
+  if (noted_stuck_) return;
+  events_.Sleep(EventLoop::Now() + 1000000000);
+  if (HasReady() || events_.signals_pending() || events_.ExpectsAnything()) return;
+  noted_stuck_ = true;
+  std::fprintf(stderr,
+               "weft: note: all %zu threads wait for each other; only a signal can wake one\n",
+               live_.size());
 }
 
 void Scheduler::SwitchAway(bool ready) {
@@ -137,25 +372,32 @@ void Scheduler::SwitchAway(bool ready) {
   } else {
     context->state = ContextState::kParked;
   }
-  WEFT_CHECK(HasReady());
-  Start(TakeReady());
+  StartNext();
 }
 
 void Scheduler::SwitchFromEnded() {
   no_preemption = 0;
   AccountSlice();
   FreeContext(vm_.current());
-  WEFT_CHECK(HasReady());
-  Start(TakeReady());
+  StartNext();
 }
 
 void Scheduler::VisitRoots(gc::SlotVisitor& visitor, bool minor) {
+  events_.timers().VisitRoots(visitor);
   for (Context* context : live_) {
     if (minor && !context->dirty) continue;
     visitor.Visit(&context->namestack);
     visitor.Visit(&context->thread);
     visitor.Visit(&context->reference);
     visitor.Visit(&context->wake_value);
+    visitor.Visit(&context->wait.object);
+    if (context->extras != nullptr) {
+      for (gc::Word& error : context->extras->injected) visitor.Visit(&error);
+      for (ContextExtras::Outer& outer : context->extras->outer_waits) {
+        visitor.Visit(&outer.wait.object);
+        visitor.Visit(&outer.value);
+      }
+    }
     if (context->pc != nullptr) VisitStacks(vm_, StackState::Of(*context), visitor);
     // Survivors leave the nursery, so a stack that does not run stays clean. (Only a minor
     // collection moves them; the heap verifier and others visit with minor = false.)

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "gc/heap.h"
 #include "vm/context.h"
+#include "vm/events.h"
 
 namespace weft {
 
@@ -36,15 +37,52 @@ class Scheduler : public gc::RootSource {
   void StartFirst(Context* context) { Start(context); }
   // Appends a parked context to the run queue.
   void MakeReady(Context* context);
+
+  // --- waits. A primitive that parks begins the wait, hands the ticket to whoever may end it, and
+  // returns Outcome::kBlock. `timeout_ns` < 0: none. With an operation, the wait counts as one that
+  // the outside ends.
+  uint32_t BeginWait(WaitReason reason, gc::Word object, int64_t timeout_ns,
+                     WaitOperation* operation = nullptr);
+  // Ends that wait: `value` is the result of the primitive. False: it was over already.
+  bool EndWait(Context* context, uint32_t ticket, gc::Word value);
+  // The same for a context that may have ended.
+  bool EndWait(uint32_t context_id, uint32_t ticket, gc::Word value);
+  // Ends that wait by throwing `error` there.
+  bool FailWait(Context* context, uint32_t ticket, gc::Word error);
+  [[nodiscard]] bool IsWaiting(const Context* context, uint32_t ticket) const;
+  // Throws `error` in a context: at once out of a wait, else at its next safepoint; later if it
+  // holds such errors back.
+  void Inject(Context* context, gc::Word error);
+  // Gives up the wait of a parked context. False: it is in none.
+  bool DropWait(Context* context);
+  void DropWait(Wait& wait) { CloseWait(wait, /*by_operation=*/false); }
+  // A timer is due.
+  void FireTimer(const Timer& timer);
+  EventLoop& events() { return events_; }
+  // Parked in waits that only other threads can end: for the registration counter of tests.
+  [[nodiscard]] size_t waits() const { return waits_; }
+
+  // --- signals: the main context is told at the next slice boundary, one at a time.
+  bool signals_held = false;
+  int signal_handlers = 0;  // of the program: while there are any, a stuck program is no deadlock
+  // Moves the main context to the front of the run queue, interrupting its wait.
+  void SummonMain();
+
   // The current context stops here: ready again (tail of the queue) or parked. Switches to the
-  // next ready one; the interpreter loads its registers. If none is ready, the VM is stuck:
-  // deadlock handling of machine.cc.
+  // next ready one; the interpreter loads its registers. With nothing ready, sleeps until the
+  // outside makes one ready; if nothing ever can, the main context is told of the deadlock.
   void SwitchAway(bool ready);
+  // At the end of a slice: looks at the outside when enough instructions have run.
+  void LookOutside();
+  // The current context is told of signals and injected errors at this slice boundary.
+  [[nodiscard]] bool MustInterruptCurrent() const;
   // The current context has ended.
   void SwitchFromEnded();
   [[nodiscard]] bool HasReady() const { return ready_head_ != nullptr; }
   // A fresh budget for the running context.
   int64_t DrawSlice();
+  // Ends the current slice at the next safepoint.
+  void EndSliceSoon();
   // Charges what was used of the slice to the current context.
   void AccountSlice();
   [[nodiscard]] uint64_t switch_hash() const { return switch_hash_; }
@@ -61,9 +99,21 @@ class Scheduler : public gc::RootSource {
  private:
   Context* TakeReady();
   void Start(Context* context);
+  void StartNext();
+  void RemoveReady(Context* context);
+  // The wait is over, whatever ended it: timer, operation and counters go.
+  void CloseWait(Wait& wait, bool by_operation);
+  bool FinishWait(Context* context, uint32_t ticket, gc::Word value, bool throws,
+                  bool by_operation);
+  void NoteStuck();
   uint64_t Random();
 
   Vm& vm_;
+  EventLoop events_;
+  size_t waits_ = 0;
+  bool noted_stuck_ = false;
+  int64_t until_look_ = kLookEvery;  // instructions until the outside is looked at
+  static constexpr int64_t kLookEvery = 65536;
   std::vector<Context*> live_;
   std::vector<std::unique_ptr<Context>> pool_;
   absl::flat_hash_map<uint32_t, Context*> by_id_;  // looked up, never iterated

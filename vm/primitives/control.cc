@@ -1,11 +1,11 @@
-// Primitives of control flow: unwinding, continuations, dynamic variables, green threads.
+// Primitives of control flow: unwinding, continuations, dynamic variables.
 #include <cstring>
 
 #include "gc/check.h"
 #include "vm/line_table.h"
 #include "vm/machine.h"
 #include "vm/primitives.h"
-#include "vm/scheduler.h"
+#include "vm/primitives/stack_views.h"
 #include "vm/stack_map.h"
 #include "vm/stack_walker.h"
 #include "vm/vm.h"
@@ -20,6 +20,8 @@ Word NewArray(Vm& vm, size_t size) WEFT_NO_ANALYSIS {
   return array;
 }
 
+}  // namespace
+
 Outcome ArrayOf(Vm& vm, const gc::RootVector& items, Args args, size_t result) WEFT_NO_ANALYSIS {
   const size_t bytes = sizeof(Array) + items.size() * sizeof(Word);
   if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
@@ -33,6 +35,8 @@ Outcome ArrayOf(Vm& vm, const gc::RootVector& items, Args args, size_t result) W
   args.set(result, array);
   return Outcome::kNext;
 }
+
+namespace {
 
 // One item of a stack map: appends its value. Returns the position behind it. Curried and composed
 // items are read as the object they would be: their first part stands for them in a display.
@@ -141,22 +145,6 @@ CallStack* CallStackArgument(Args args, size_t i) WEFT_NO_ALLOC {
   return IsType(args.get(i), TypeId::kCallStack) ? As<CallStack>(args.get(i)) : nullptr;
 }
 
-ContextRef* ContextArgument(Args args, size_t i) WEFT_NO_ALLOC {
-  return IsType(args.get(i), TypeId::kContextRef) ? As<ContextRef>(args.get(i)) : nullptr;
-}
-
-// The context's value in the language; made when first asked for.
-void EnsureReference(Vm& vm, Context& context) WEFT_NO_ANALYSIS {
-  if (context.reference.IsPointer()) return;
-  const Word reference = vm.heap().Allocate(ShapeOf(TypeId::kContextRef), sizeof(ContextRef));
-  auto* object = As<ContextRef>(reference);
-  object->id = Word::Fixnum(context.id);
-  object->thread = context.thread;
-  object->result = gc::kFalse;
-  context.reference = reference;
-  context.dirty = true;
-}
-
 }  // namespace
 
 Outcome PrimUnwind(Vm& vm, Args args) WEFT_NO_ANALYSIS {
@@ -240,11 +228,9 @@ Outcome PrimCapturedRetainstack(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   return ArrayOf(vm, items, args, 0);
 }
 
-Outcome PrimCapturedFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  CallStack* captured = CallStackArgument(args, 0);
-  if (captured == nullptr) return vm.ThrowType(TypeId::kCallStack, args.get(0));
+Outcome StoreFrames(Vm& vm, const StackState& state, Args args) WEFT_NO_ANALYSIS {
   gc::RootVector items(vm.heap());
-  StackWalker walker(vm, StateOf(captured));
+  StackWalker walker(vm, state);
   while (true) {
     const StackWalker::Event event = walker.Next();
     if (event == StackWalker::Event::kEnd) break;
@@ -261,6 +247,12 @@ Outcome PrimCapturedFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   return ArrayOf(vm, items, args, 0);
 }
 
+Outcome PrimCapturedFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  CallStack* captured = CallStackArgument(args, 0);
+  if (captured == nullptr) return vm.ThrowType(TypeId::kCallStack, args.get(0));
+  return StoreFrames(vm, StateOf(captured), args);
+}
+
 Outcome PrimGetDatastack(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   gc::RootVector items(vm.heap());
   CollectItems(vm, StackState::Of(*vm.current()), /*retained=*/false, items);
@@ -275,103 +267,6 @@ Outcome PrimNamestack(Vm& vm, Args args) {
 Outcome PrimSetNamestack(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   vm.current()->namestack = args.get(0);
   return Outcome::kNext;
-}
-
-Outcome PrimSpawn(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  Context* context = vm.scheduler().NewContext();
-  context->thread = args.get(1);
-  context->namestack = vm.current()->namestack;
-  {
-    gc::Root callable(vm.heap(), args.get(0));
-    machine::PrepareContext(vm, *context, callable);
-  }
-  EnsureReference(vm, *context);
-  args.set(0, context->reference);
-  vm.scheduler().MakeReady(context);
-  return Outcome::kNext;
-}
-
-Outcome PrimSelfContext(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  EnsureReference(vm, *vm.current());
-  args.set(0, vm.current()->reference);
-  return Outcome::kNext;
-}
-
-Outcome PrimSelfThread(Vm& vm, Args args) {
-  args.set(0, vm.current()->thread);
-  return Outcome::kNext;
-}
-
-Outcome PrimSetSelfThread(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  Context& context = *vm.current();
-  context.thread = args.get(0);
-  if (context.reference.IsPointer()) {
-    auto* reference = As<ContextRef>(context.reference);
-    vm.heap().Write(reference, &reference->thread, context.thread);
-  }
-  return Outcome::kNext;
-}
-
-Outcome PrimYield(Vm&, Args) { return Outcome::kYield; }
-
-Outcome PrimPark(Vm&, Args) { return Outcome::kBlock; }
-
-Outcome PrimUnpark(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const ContextRef* reference = ContextArgument(args, 1);
-  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(1));
-  const int64_t id = reference->id.AsFixnum();
-  Context* context = id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
-  if (context == nullptr || context->state != ContextState::kParked) return Outcome::kNext;
-  context->wake_value = args.get(0);
-  context->dirty = true;
-  vm.scheduler().MakeReady(context);
-  return Outcome::kNext;
-}
-
-Outcome PrimContextParked(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const ContextRef* reference = ContextArgument(args, 0);
-  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
-  const int64_t id = reference->id.AsFixnum();
-  const Context* context = id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
-  args.set(0, Word::Bool(context != nullptr && context->state == ContextState::kParked));
-  return Outcome::kNext;
-}
-
-Outcome PrimContextEnded(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const ContextRef* reference = ContextArgument(args, 0);
-  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
-  args.set(0, Word::Bool(reference->id.AsFixnum() < 0));
-  return Outcome::kNext;
-}
-
-Outcome PrimContextResult(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const ContextRef* reference = ContextArgument(args, 0);
-  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
-  args.set(0, reference->result);
-  return Outcome::kNext;
-}
-
-Outcome PrimContextInstructions(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const ContextRef* reference = ContextArgument(args, 0);
-  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
-  const int64_t id = reference->id.AsFixnum();
-  const Context* context = id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
-  args.set(0, Word::Fixnum(context == nullptr ? 0 : static_cast<int64_t>(context->instructions)));
-  return Outcome::kNext;
-}
-
-Outcome PrimChangePreemption(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
-  Scheduler& scheduler = vm.scheduler();
-  scheduler.no_preemption += args.fixnum(0) > 0 ? 1 : -1;
-  if (scheduler.no_preemption < 0) scheduler.no_preemption = 0;
-  return Outcome::kNext;
-}
-
-Outcome PrimLiveContexts(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  gc::RootVector threads(vm.heap());
-  for (const Context* context : vm.scheduler().live()) threads.push_back(context->thread);
-  return ArrayOf(vm, threads, args, 0);
 }
 
 }  // namespace weft

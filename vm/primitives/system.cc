@@ -148,6 +148,9 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
       case Special::kNoMathMethod:
       case Special::kCompileQuotation:
       case Special::kDeadlock:
+      case Special::kTimedOut:
+      case Special::kSignalHandler:
+      case Special::kSignalInWait:
       case Special::kSqrt:
       case Special::kWrongValues:
       case Special::kTupleClass:
@@ -204,6 +207,16 @@ Outcome PrimNanoCount(Vm& vm, Args args) {
 
 Outcome PrimSystemMicros(Vm& vm, Args args) {
   args.set(0, MakeInteger(vm, absl::ToUnixMicros(absl::Now())));
+  return Outcome::kNext;
+}
+
+Outcome PrimGmtOffset(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  const time_t seconds = args.fixnum(0);
+  tm local = {};
+  // A time whose year does not fit has no time zone.
+  const bool known = localtime_r(&seconds, &local) != nullptr;
+  args.set(0, Word::Fixnum(known ? int64_t{local.tm_gmtoff} : 0));
   return Outcome::kNext;
 }
 

@@ -1,0 +1,460 @@
+// Primitives of green threads: starting, parking, waking, what is thrown in them from outside.
+#include <algorithm>
+#include <csignal>
+#include <string>
+
+#include "gc/check.h"
+#include "vm/line_table.h"
+#include "vm/machine.h"
+#include "vm/number/number.h"
+#include "vm/primitives.h"
+#include "vm/primitives/stack_views.h"
+#include "vm/scheduler.h"
+#include "vm/stack_walker.h"
+#include "vm/strings.h"
+#include "vm/vm.h"
+
+namespace weft {
+namespace {
+
+ContextRef* ContextArgument(Args args, size_t i) WEFT_NO_ALLOC {
+  return IsType(args.get(i), TypeId::kContextRef) ? As<ContextRef>(args.get(i)) : nullptr;
+}
+
+// The context that a reference means; null if it has ended.
+Context* ContextOf(Vm& vm, const ContextRef* reference) WEFT_NO_ALLOC {
+  const int64_t id = reference->id.AsFixnum();
+  return id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
+}
+
+// The context's value in the language; made when first asked for.
+void EnsureReference(Vm& vm, Context& context) WEFT_NO_ANALYSIS {
+  if (context.reference.IsPointer()) return;
+  const Word reference = vm.heap().Allocate(ShapeOf(TypeId::kContextRef), sizeof(ContextRef));
+  auto* object = As<ContextRef>(reference);
+  object->id = Word::Fixnum(context.id);
+  object->thread = context.thread;
+  object->result = gc::kFalse;
+  object->spawned = gc::kFalse;
+  context.reference = reference;
+  context.dirty = true;
+}
+
+// Notes the frames from which a thread is spawned: positions are looked up when a report asks.
+constexpr size_t kSpawnFrames = 5;
+
+void NoteSpawn(Vm& vm, const gc::Root& reference) WEFT_NO_ANALYSIS {
+  const size_t bytes = sizeof(Array) + 2 * kSpawnFrames * sizeof(Word);
+  const Word array = vm.heap().Allocate(ShapeOf(TypeId::kArray), bytes);
+  auto* object = As<Array>(array);
+  object->length = Word::Fixnum(2 * kSpawnFrames);
+  StackWalker walker(vm, StackState::Of(*vm.current()));
+  for (size_t frame = 0; frame < kSpawnFrames;) {
+    const StackWalker::Event event = walker.Next();
+    if (event == StackWalker::Event::kEnd) break;
+    if (event != StackWalker::Event::kStaticFrame && event != StackWalker::Event::kDynamicFrame) {
+      continue;
+    }
+    vm.heap().Write(object, &object->elements[2 * frame], Word::Pointer(walker.code()));
+    object->elements[2 * frame + 1] = Word::Fixnum(walker.pc_index());
+    ++frame;
+  }
+  auto* holder = As<ContextRef>(reference.get());
+  vm.heap().Write(holder, &holder->spawned, array);
+}
+
+bool IsSignalNumber(Args args, size_t i) {
+  return args.is_fixnum(i) && args.fixnum(i) > 0 && args.fixnum(i) < 64;
+}
+
+// What (hold) changed may let an error in: soon, at the next safepoint.
+Outcome AfterHold(Vm& vm) {
+  return vm.scheduler().MustInterruptCurrent() ? Outcome::kYield : Outcome::kNext;
+}
+
+}  // namespace
+
+Outcome PrimSpawn(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  Context* context = vm.scheduler().NewContext();
+  context->thread = args.get(1);
+  context->namestack = vm.current()->namestack;
+  {
+    gc::Root callable(vm.heap(), args.get(0));
+    machine::PrepareContext(vm, *context, callable);
+  }
+  EnsureReference(vm, *context);
+  {
+    const gc::Root reference(vm.heap(), context->reference);
+    NoteSpawn(vm, reference);
+    context->reference = reference.get();
+  }
+  // Until its first word has put a handler in place, nothing may be thrown in it.
+  context->soft_holds = 1;
+  args.set(0, context->reference);
+  vm.scheduler().MakeReady(context);
+  return Outcome::kNext;
+}
+
+Outcome PrimSelfContext(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  EnsureReference(vm, *vm.current());
+  args.set(0, vm.current()->reference);
+  return Outcome::kNext;
+}
+
+Outcome PrimSelfThread(Vm& vm, Args args) {
+  args.set(0, vm.current()->thread);
+  return Outcome::kNext;
+}
+
+Outcome PrimSetSelfThread(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  context.thread = args.get(0);
+  if (context.reference.IsPointer()) {
+    auto* reference = As<ContextRef>(context.reference);
+    vm.heap().Write(reference, &reference->thread, context.thread);
+  }
+  return Outcome::kNext;
+}
+
+Outcome PrimYield(Vm&, Args) { return Outcome::kYield; }
+
+Outcome PrimPark(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const Word reason = args.get(1);
+  if (!reason.IsFixnum() || reason.AsFixnum() <= 0 ||
+      reason.AsFixnum() >= static_cast<int64_t>(WaitReason::kCount)) {
+    return vm.ThrowType(TypeId::kFixnum, reason);
+  }
+  int64_t timeout = -1;
+  if (args.is_fixnum(2)) {
+    timeout = std::max<int64_t>(args.fixnum(2), 0);
+  } else if (args.is_true(2)) {
+    return vm.ThrowType(TypeId::kFixnum, args.get(2));
+  }
+  vm.scheduler().BeginWait(static_cast<WaitReason>(reason.AsFixnum()), args.get(0), timeout);
+  return Outcome::kBlock;
+}
+
+Outcome PrimNextTicket(Vm& vm, Args args) {
+  args.set(0, Word::Fixnum(int64_t{vm.current()->last_ticket} + 1));
+  return Outcome::kNext;
+}
+
+Outcome PrimUnpark(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 1);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(1));
+  if (!args.is_fixnum(2)) return vm.ThrowType(TypeId::kFixnum, args.get(2));
+  Context* context = ContextOf(vm, reference);
+  const auto ticket = static_cast<uint32_t>(args.fixnum(2));
+  args.set(0,
+           Word::Bool(context != nullptr && vm.scheduler().EndWait(context, ticket, args.get(0))));
+  return Outcome::kNext;
+}
+
+Outcome PrimUnparkIf(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 1);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(1));
+  if (!args.is_fixnum(2)) return vm.ThrowType(TypeId::kFixnum, args.get(2));
+  Context* context = ContextOf(vm, reference);
+  args.set(0, Word::Bool(context != nullptr &&
+                         args.fixnum(2) == static_cast<int64_t>(context->wait.reason) &&
+                         vm.scheduler().EndWait(context, context->wait.ticket, args.get(0))));
+  return Outcome::kNext;
+}
+
+Outcome PrimInject(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 1);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(1));
+  Context* context = ContextOf(vm, reference);
+  if (context == nullptr) return Outcome::kNext;
+  vm.scheduler().Inject(context, args.get(0));
+  return context == vm.current() ? AfterHold(vm) : Outcome::kNext;
+}
+
+Outcome PrimHold(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  Context& context = *vm.current();
+  uint16_t& holds = args.is_true(1) ? context.soft_holds : context.holds;
+  if (args.fixnum(0) > 0) {
+    if (holds >= 4095) return vm.Throw(ErrorKind::kBadArgument, args.get(0));
+    ++holds;
+    return Outcome::kNext;
+  }
+  if (holds > 0) --holds;
+  return AfterHold(vm);
+}
+
+Outcome PrimSetTimeLimit(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(1)) return vm.ThrowType(TypeId::kFixnum, args.get(1));
+  const int64_t now = EventLoop::Now();
+  const int64_t timeout = std::max<int64_t>(args.fixnum(1), 0);
+  const int64_t deadline = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
+  const uint32_t timer =
+      vm.scheduler().events().timers().Set(deadline, vm.current(), Timer::kThrows, args.get(0));
+  ++vm.current()->Extras().time_limits;
+  args.set(0, Word::Fixnum(timer));
+  return Outcome::kNext;
+}
+
+Outcome PrimCancelTimeLimit(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  TimerQueue& timers = vm.scheduler().events().timers();
+  const auto number = static_cast<uint32_t>(args.fixnum(0));
+  const bool set = args.fixnum(0) >= 0 && args.fixnum(0) < UINT32_MAX && timers.IsSet(number) &&
+                   timers.at(number).context == vm.current() &&
+                   timers.at(number).error.bits == args.get(1).bits;
+  if (set) {
+    timers.Cancel(number);
+    --vm.current()->Extras().time_limits;
+  } else if (vm.current()->HasInjected()) {
+    // It fired, and its error was held back or has not come to a safepoint: it is not thrown.
+    std::vector<Word>& injected = vm.current()->extras->injected;
+    injected.erase(std::remove_if(injected.begin(), injected.end(),
+                                  [&](Word error) { return error.bits == args.get(1).bits; }),
+                   injected.end());
+  }
+  return Outcome::kNext;
+}
+
+Outcome PrimContextWait(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  const Context* context = ContextOf(vm, reference);
+  if (context == nullptr || context->wait.reason == WaitReason::kNone) {
+    args.set(0, gc::kFalse);
+    return Outcome::kNext;
+  }
+  const Wait wait = context->wait;
+  gc::RootVector items(vm.heap());
+  items.push_back(Word::Fixnum(static_cast<int64_t>(wait.reason)));
+  items.push_back(wait.object);
+  items.push_back(Word::Fixnum(wait.since_ns));
+  items.push_back(Word::Fixnum(static_cast<int64_t>(wait.since_instructions)));
+  items.push_back(wait.timer == Wait::kNoTimer
+                      ? gc::kFalse
+                      : Word::Fixnum(vm.scheduler().events().timers().at(wait.timer).deadline));
+  items.push_back(Word::Fixnum(wait.ticket));
+  items.push_back(Word::Bool(wait.operation != nullptr));
+  items.push_back(Word::Bool(context->extras != nullptr && context->extras->time_limits > 0));
+  return ArrayOf(vm, items, args, 0);
+}
+
+Outcome PrimContextFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  const Context* context = ContextOf(vm, reference);
+  // Where a fresh context stands is nowhere yet.
+  if (context == nullptr || context->fresh) return ArrayOf(vm, gc::RootVector(vm.heap()), args, 0);
+  return StoreFrames(vm, StackState::Of(*context), args);
+}
+
+Outcome PrimContextSpawnFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  gc::RootVector items(vm.heap());
+  if (reference->spawned.IsPointer()) {
+    const auto* noted = As<Array>(reference->spawned);
+    for (int64_t i = 0; i + 1 < noted->size(); i += 2) {
+      if (!IsType(noted->elements[i], TypeId::kCode)) break;
+      const auto* code = As<Code>(noted->elements[i]);
+      const SourcePosition position =
+          FindPosition(code, static_cast<uint32_t>(noted->elements[i + 1].AsFixnum()));
+      items.push_back(code->owner);
+      items.push_back(position.path);
+      items.push_back(Word::Fixnum(position.line));
+      items.push_back(Word::Fixnum(position.column));
+    }
+  }
+  return ArrayOf(vm, items, args, 0);
+}
+
+Outcome PrimStop(Vm& vm, Args) {
+  Context& context = *vm.current();
+  context.window = context.block;
+  context.call_top = context.call_end();
+  context.base_offset = 0;
+  context.handler_offset = 0;
+  context.pc = vm.StubAddress(Op::kStubContextEnd);
+  return Outcome::kReload;
+}
+
+Outcome PrimContextState(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  const Context* context = ContextOf(vm, reference);
+  args.set(0, Word::Fixnum(static_cast<int64_t>(context == nullptr ? ContextState::kEnded
+                                                                   : context->state)));
+  return Outcome::kNext;
+}
+
+Outcome PrimDropWait(Vm& vm, Args) {
+  vm.scheduler().DropWait(vm.current());
+  return Outcome::kNext;
+}
+
+Outcome PrimResumeWait(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  if (context.extras == nullptr || context.extras->outer_waits.empty()) {
+    return vm.Throw(ErrorKind::kBadArgument);
+  }
+  const ContextExtras::Outer outer = context.extras->outer_waits.back();
+  context.extras->outer_waits.pop_back();
+  if (!outer.ended) {
+    context.wait = outer.wait;
+    return Outcome::kBlock;
+  }
+  if (outer.throws) {
+    vm.pending_error.set(outer.value);
+    return Outcome::kThrow;
+  }
+  args.set(0, outer.value);
+  return Outcome::kNext;
+}
+
+Outcome PrimDropOuterWait(Vm& vm, Args) {
+  Context& context = *vm.current();
+  if (context.extras == nullptr || context.extras->outer_waits.empty()) return Outcome::kNext;
+  ContextExtras::Outer outer = context.extras->outer_waits.back();
+  context.extras->outer_waits.pop_back();
+  if (!outer.ended) vm.scheduler().DropWait(outer.wait);
+  return Outcome::kNext;
+}
+
+Outcome PrimCatchSignal(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsSignalNumber(args, 0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  args.set(0, Word::Fixnum(vm.scheduler().events().CatchSignal(static_cast<int>(args.fixnum(0)))));
+  return Outcome::kNext;
+}
+
+Outcome PrimUncatchSignal(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsSignalNumber(args, 0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  args.set(0,
+           Word::Fixnum(vm.scheduler().events().ReleaseSignal(static_cast<int>(args.fixnum(0)))));
+  return Outcome::kNext;
+}
+
+Outcome PrimCountSignalHandlers(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  vm.scheduler().signal_handlers = static_cast<int>(args.fixnum(0));
+  return Outcome::kNext;
+}
+
+Outcome PrimReleaseSignals(Vm& vm, Args) {
+  vm.scheduler().signals_held = false;
+  return AfterHold(vm);
+}
+
+Outcome PrimRaiseSignal(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsSignalNumber(args, 0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  raise(static_cast<int>(args.fixnum(0)));
+  return AfterHold(vm);
+}
+
+Outcome PrimSignalNumber(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  static constexpr struct {
+    const char* name;
+    int number;
+  } kSignals[] = {
+      {"SIGHUP", SIGHUP},       {"SIGINT", SIGINT},   {"SIGQUIT", SIGQUIT},   {"SIGUSR1", SIGUSR1},
+      {"SIGUSR2", SIGUSR2},     {"SIGPIPE", SIGPIPE}, {"SIGALRM", SIGALRM},   {"SIGTERM", SIGTERM},
+      {"SIGCHLD", SIGCHLD},     {"SIGCONT", SIGCONT}, {"SIGTSTP", SIGTSTP},   {"SIGTTIN", SIGTTIN},
+      {"SIGTTOU", SIGTTOU},     {"SIGURG", SIGURG},   {"SIGXCPU", SIGXCPU},   {"SIGXFSZ", SIGXFSZ},
+      {"SIGVTALRM", SIGVTALRM}, {"SIGPROF", SIGPROF}, {"SIGWINCH", SIGWINCH}, {"SIGIO", SIGIO},
+      {"SIGKILL", SIGKILL},     {"SIGSTOP", SIGSTOP}, {"SIGABRT", SIGABRT},   {"SIGSEGV", SIGSEGV},
+      {"SIGBUS", SIGBUS},       {"SIGILL", SIGILL},   {"SIGFPE", SIGFPE}};
+  if (args.is_fixnum(0)) {
+    for (const auto& signal : kSignals) {
+      if (signal.number == args.fixnum(0)) {
+        args.set(0, MakeString(vm.heap(), signal.name));
+        return Outcome::kNext;
+      }
+    }
+  } else if (IsType(args.get(0), TypeId::kString)) {
+    const std::string name = ToUtf8(args.get(0));
+    for (const auto& signal : kSignals) {
+      if (name == signal.name) {
+        args.set(0, Word::Fixnum(signal.number));
+        return Outcome::kNext;
+      }
+    }
+  }
+  args.set(0, gc::kFalse);
+  return Outcome::kNext;
+}
+
+Outcome PrimWaitReasonNumber(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(0), TypeId::kString)) return vm.ThrowType(TypeId::kString, args.get(0));
+  const std::string name = ToUtf8(args.get(0));
+  for (int i = 0; i < static_cast<int>(WaitReason::kCount); ++i) {
+    if (NameOf(static_cast<WaitReason>(i)) == name) {
+      args.set(0, Word::Fixnum(i));
+      return Outcome::kNext;
+    }
+  }
+  return vm.Throw(ErrorKind::kBadArgument, args.get(0));
+}
+
+Outcome PrimWaitReasonText(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0) || args.fixnum(0) < 0 ||
+      args.fixnum(0) >= static_cast<int64_t>(WaitReason::kCount)) {
+    return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  }
+  const auto reason = static_cast<WaitReason>(args.fixnum(0));
+  args.set(0, MakeString(vm.heap(), NameOf(reason)));
+  args.set(1, MakeString(vm.heap(), PhraseOf(reason)));
+  return Outcome::kNext;
+}
+
+Outcome PrimWaitCount(Vm& vm, Args args) {
+  args.set(0, Word::Fixnum(static_cast<int64_t>(vm.scheduler().waits())));
+  return Outcome::kNext;
+}
+
+Outcome PrimMainContext(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  Context* main = vm.scheduler().main_context();
+  if (main == nullptr) {
+    args.set(0, gc::kFalse);
+    return Outcome::kNext;
+  }
+  EnsureReference(vm, *main);
+  args.set(0, main->reference);
+  return Outcome::kNext;
+}
+
+Outcome PrimContextEnded(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  args.set(0, Word::Bool(reference->id.AsFixnum() < 0));
+  return Outcome::kNext;
+}
+
+Outcome PrimContextResult(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  args.set(0, reference->result);
+  return Outcome::kNext;
+}
+
+Outcome PrimContextInstructions(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ContextRef* reference = ContextArgument(args, 0);
+  if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
+  const int64_t id = reference->id.AsFixnum();
+  const Context* context = id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
+  args.set(0, Word::Fixnum(context == nullptr ? 0 : static_cast<int64_t>(context->instructions)));
+  return Outcome::kNext;
+}
+
+Outcome PrimChangePreemption(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!args.is_fixnum(0)) return vm.ThrowType(TypeId::kFixnum, args.get(0));
+  Scheduler& scheduler = vm.scheduler();
+  scheduler.no_preemption += args.fixnum(0) > 0 ? 1 : -1;
+  if (scheduler.no_preemption < 0) scheduler.no_preemption = 0;
+  return Outcome::kNext;
+}
+
+Outcome PrimLiveContexts(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  gc::RootVector threads(vm.heap());
+  for (const Context* context : vm.scheduler().live()) threads.push_back(context->thread);
+  return ArrayOf(vm, threads, args, 0);
+}
+
+}  // namespace weft
