@@ -7,6 +7,7 @@
 #include "vm/machine.h"
 #include "vm/stack_walker.h"
 #include "vm/vm.h"
+#include "vm/wait_queue.h"
 
 namespace weft {
 
@@ -169,6 +170,7 @@ uint32_t Scheduler::BeginWait(WaitReason reason, gc::Word object, int64_t timeou
   wait.since_ns = EventLoop::CoarseNow();
   wait.since_instructions = context.instructions;
   wait.timer = Wait::kNoTimer;
+  wait.waiter = gc::kFalse;
   if (timeout_ns >= 0) {
     const int64_t now = EventLoop::Now();
     const int64_t deadline = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
@@ -185,6 +187,7 @@ void Scheduler::CloseWait(Wait& wait, bool by_operation) {
     events_.EndOperation();
     if (!by_operation) wait.operation->Abandon();
   }
+  if (wait.waiter.IsPointer()) Dequeue(vm_, wait.waiter);
   wait = Wait();
   --waits_;
 }
@@ -391,10 +394,12 @@ void Scheduler::VisitRoots(gc::SlotVisitor& visitor, bool minor) {
     visitor.Visit(&context->reference);
     visitor.Visit(&context->wake_value);
     visitor.Visit(&context->wait.object);
+    visitor.Visit(&context->wait.waiter);
     if (context->extras != nullptr) {
       for (gc::Word& error : context->extras->injected) visitor.Visit(&error);
       for (ContextExtras::Outer& outer : context->extras->outer_waits) {
         visitor.Visit(&outer.wait.object);
+        visitor.Visit(&outer.wait.waiter);
         visitor.Visit(&outer.value);
       }
     }

@@ -61,6 +61,9 @@ class Scheduler : public gc::RootSource {
   EventLoop& events() { return events_; }
   // Parked in waits that only other threads can end: for the registration counter of tests.
   [[nodiscard]] size_t waits() const { return waits_; }
+  // Waiters in queues: 0 when nobody waits in one.
+  [[nodiscard]] int64_t registrations() const { return registrations_; }
+  void CountRegistration(int64_t change) { registrations_ += change; }
 
   // --- signals: the main context is told at the next slice boundary, one at a time.
   bool signals_held = false;
@@ -111,6 +114,7 @@ class Scheduler : public gc::RootSource {
   Vm& vm_;
   EventLoop events_;
   size_t waits_ = 0;
+  int64_t registrations_ = 0;
   bool noted_stuck_ = false;
   int64_t until_look_ = kLookEvery;  // instructions until the outside is looked at
   static constexpr int64_t kLookEvery = 65536;

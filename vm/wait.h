@@ -34,6 +34,7 @@ struct Wait {
   static constexpr uint32_t kNoTimer = UINT32_MAX;
 
   gc::Word object{5};  // what it waits for: the language's value, traced
+  gc::Word waiter{5};  // its places in queues (vm/wait_queue.h), traced
   WaitOperation* operation = nullptr;
   int64_t since_ns = 0;             // monotonic, of the coarse clock
   uint64_t since_instructions = 0;  // of the context

@@ -13,6 +13,7 @@
 #include "vm/stack_walker.h"
 #include "vm/strings.h"
 #include "vm/vm.h"
+#include "vm/wait_queue.h"
 
 namespace weft {
 namespace {
@@ -118,20 +119,106 @@ Outcome PrimSetSelfThread(Vm& vm, Args args) WEFT_NO_ANALYSIS {
 
 Outcome PrimYield(Vm&, Args) { return Outcome::kYield; }
 
+namespace {
+
+// Operands `object reason timeout/f` of a wait, from `first` on. False: one is bad.
+bool AreWaitOperands(Args args, size_t first) WEFT_NO_ALLOC {
+  return args.is_fixnum(first + 1) && args.fixnum(first + 1) > 0 &&
+         args.fixnum(first + 1) < static_cast<int64_t>(WaitReason::kCount) &&
+         (args.is_fixnum(first + 2) || !args.is_true(first + 2));
+}
+
+Outcome BadWaitOperand(Vm& vm, Args args, size_t first) WEFT_NO_ANALYSIS {
+  return vm.ThrowType(TypeId::kFixnum,
+                      args.is_fixnum(first + 1) ? args.get(first + 2) : args.get(first + 1));
+}
+
+void BeginWaitFor(Vm& vm, Args args, size_t first) WEFT_NO_ALLOC {
+  const int64_t timeout =
+      args.is_fixnum(first + 2) ? std::max<int64_t>(args.fixnum(first + 2), 0) : -1;
+  vm.scheduler().BeginWait(static_cast<WaitReason>(args.fixnum(first + 1)), args.get(first),
+                           timeout);
+}
+
+Word NewWaiter(Vm& vm) WEFT_NO_ANALYSIS {
+  const Word word = vm.heap().Allocate(ShapeOf(TypeId::kWaiter), sizeof(Waiter));
+  auto* waiter = As<Waiter>(word);
+  waiter->context = waiter->id = waiter->ticket = Word::Fixnum(0);
+  waiter->queue = waiter->previous = waiter->next = waiter->sibling = gc::kFalse;
+  return word;
+}
+
+}  // namespace
+
 Outcome PrimPark(Vm& vm, Args args) WEFT_NO_ANALYSIS {
-  const Word reason = args.get(1);
-  if (!reason.IsFixnum() || reason.AsFixnum() <= 0 ||
-      reason.AsFixnum() >= static_cast<int64_t>(WaitReason::kCount)) {
-    return vm.ThrowType(TypeId::kFixnum, reason);
-  }
-  int64_t timeout = -1;
-  if (args.is_fixnum(2)) {
-    timeout = std::max<int64_t>(args.fixnum(2), 0);
-  } else if (args.is_true(2)) {
-    return vm.ThrowType(TypeId::kFixnum, args.get(2));
-  }
-  vm.scheduler().BeginWait(static_cast<WaitReason>(reason.AsFixnum()), args.get(0), timeout);
+  if (!AreWaitOperands(args, 0)) return BadWaitOperand(vm, args, 0);
+  BeginWaitFor(vm, args, 0);
   return Outcome::kBlock;
+}
+
+Outcome PrimWaitQueue(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const Word word = vm.heap().Allocate(ShapeOf(TypeId::kWaitQueue), sizeof(WaitQueue));
+  As<WaitQueue>(word)->first = As<WaitQueue>(word)->last = gc::kFalse;
+  args.set(0, word);
+  return Outcome::kNext;
+}
+
+Outcome PrimWaitIn(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(0), TypeId::kWaitQueue)) {
+    return vm.ThrowType(TypeId::kWaitQueue, args.get(0));
+  }
+  if (!AreWaitOperands(args, 1)) return BadWaitOperand(vm, args, 1);
+  const Word waiter = NewWaiter(vm);
+  BeginWaitFor(vm, args, 1);
+  Enqueue(vm, args.get(0), waiter);
+  return Outcome::kBlock;
+}
+
+Outcome PrimWaitInAll(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(0), TypeId::kArray)) return vm.ThrowType(TypeId::kArray, args.get(0));
+  if (!AreWaitOperands(args, 1)) return BadWaitOperand(vm, args, 1);
+  const int64_t count = As<Array>(args.get(0))->size();
+  for (int64_t i = 0; i < count; ++i) {
+    const Word queue = As<Array>(args.get(0))->elements[i];
+    if (!IsType(queue, TypeId::kWaitQueue)) return vm.ThrowType(TypeId::kWaitQueue, queue);
+  }
+  gc::RootVector waiters(vm.heap());
+  for (int64_t i = 0; i < count; ++i) waiters.push_back(NewWaiter(vm));
+  BeginWaitFor(vm, args, 1);
+  for (int64_t i = 0; i < count; ++i) {
+    Enqueue(vm, As<Array>(args.get(0))->elements[i], waiters.get(static_cast<size_t>(i)));
+  }
+  return Outcome::kBlock;
+}
+
+Outcome PrimWakeFirst(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(1), TypeId::kWaitQueue)) {
+    return vm.ThrowType(TypeId::kWaitQueue, args.get(1));
+  }
+  args.set(0, Word::Bool(WakeFirst(vm, args.get(1), args.get(0))));
+  return Outcome::kNext;
+}
+
+Outcome PrimWakeAll(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(1), TypeId::kWaitQueue)) {
+    return vm.ThrowType(TypeId::kWaitQueue, args.get(1));
+  }
+  while (WakeFirst(vm, args.get(1), args.get(0))) {
+  }
+  return Outcome::kNext;
+}
+
+Outcome PrimHasWaiters(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(0), TypeId::kWaitQueue)) {
+    return vm.ThrowType(TypeId::kWaitQueue, args.get(0));
+  }
+  args.set(0, Word::Bool(As<WaitQueue>(args.get(0))->first.IsPointer()));
+  return Outcome::kNext;
+}
+
+Outcome PrimRegistrations(Vm& vm, Args args) {
+  args.set(0, Word::Fixnum(vm.scheduler().registrations()));
+  return Outcome::kNext;
 }
 
 Outcome PrimNextTicket(Vm& vm, Args args) {
