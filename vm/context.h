@@ -32,8 +32,19 @@ enum class ContextState : uint8_t {
   kEnded,    // its stacks are gone
 };
 
+// Below a mark nothing has changed since the last minor collection, so the next one looks only
+// above the topmost (Cheng, Harper, Lee, "Generational stack collection and profile-driven
+// pretenuring", 1998). At `offset` of the call stack StubMark stands instead of `pc`, a return
+// address into a static frame: no frame above one reaches below its window. Ways out other than
+// returning (unwinding, resuming) drop the marks they pass; copies of stacks get `pc` back.
+struct StackMark {
+  uint64_t offset;  // as Context::CallOffset
+  const uint32_t* pc;
+};
+
 // What few contexts have: made when first needed.
 struct ContextExtras {
+  std::vector<StackMark> marks;    // ascending offsets: topmost last
   std::vector<gc::Word> injected;  // errors to be thrown in it, first to last; traced
   // A wait on top of which a signal handler runs, and what ended it meanwhile.
   struct Outer {
@@ -94,6 +105,16 @@ struct Context {
   ContextExtras& Extras() {
     if (extras == nullptr) extras = std::make_unique<ContextExtras>();
     return *extras;
+  }
+  // The call stack now ends at call_top: marks above it are gone.
+  void DropMarks() {
+    if (extras == nullptr) return;
+    std::vector<StackMark>& marks = extras->marks;
+    const uint64_t depth = CallOffset(call_top);
+    while (!marks.empty() && marks.back().offset > depth) marks.pop_back();
+  }
+  void ClearMarks() {
+    if (extras != nullptr) extras->marks.clear();
   }
   [[nodiscard]] size_t block_words() const { return static_cast<size_t>(block_end - block); }
   [[nodiscard]] uint64_t* call_end() const { return reinterpret_cast<uint64_t*>(block_end); }

@@ -949,6 +949,7 @@ L_Trace:
     OP(StubCompose) SLOW(Stub, 1);
     OP(StubResumeOp) SLOW(Stub, 1);
     OP(StubRetry) SLOW(Stub, 1);
+    OP(StubMark) SLOW(Stub, 1);
     OP(StubContextEnd) SLOW(Stub, 1);
 
 #if defined(WEFT_SWITCH_DISPATCH)

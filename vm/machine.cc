@@ -285,6 +285,7 @@ void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
   const Op stub = DecodeOp(*reinterpret_cast<const uint32_t*>(record[0]));
   uint64_t* words = record + 1;
   context.call_top = words + StubFrameOf(stub).words;
+  context.DropMarks();
   context.handler_offset = words[0] >> 2;
   RestoreBaseAndHolds(context, words[3]);
   context.namestack = Word{words[4]};
@@ -717,6 +718,7 @@ void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_
   }
   context.window = context.block;
   context.call_top = context.call_end();
+  context.ClearMarks();
   context.base_offset = 0;
   context.handler_offset = 0;
   PushCallPc(context, vm.StubAddress(Op::kStubContextEnd));

@@ -384,6 +384,14 @@ void Stub(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       context.call_top += 1;
       context.pc = reinterpret_cast<const uint32_t*>(*context.call_top++);
       return;
+    case Op::kStubMark: {
+      const StackMark mark = context.extras->marks.back();
+      WEFT_DCHECK(mark.offset == context.CallOffset(context.call_top - 1));
+      context.extras->marks.pop_back();
+      context.window -= DecodeA(mark.pc[-1]);
+      context.pc = mark.pc;
+      return;
+    }
     case Op::kStubContextEnd:
       EndContext(vm);
       return;

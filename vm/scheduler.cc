@@ -403,7 +403,8 @@ void Scheduler::VisitRoots(gc::SlotVisitor& visitor, bool minor) {
         visitor.Visit(&outer.value);
       }
     }
-    if (context->pc != nullptr) VisitStacks(vm_, StackState::Of(*context), visitor);
+    if (context->pc != nullptr && minor) VisitChangedStacks(vm_, *context, visitor);
+    if (context->pc != nullptr && !minor) VisitStacks(vm_, StackState::Of(*context), visitor);
     // Survivors leave the nursery, so a stack that does not run stays clean. (Only a minor
     // collection moves them; the heap verifier and others visit with minor = false.)
     if (minor && context != vm_.current()) context->dirty = false;

@@ -37,14 +37,25 @@ StackState StateOf(CallStack* stack) {
   state.block = block;
   state.block_end = end;
   state.base_offset = static_cast<uint64_t>(stack->base_offset.AsFixnum());
+  state.marks = nullptr;
   return state;
 }
 
-StackWalker::StackWalker(const Vm& vm, const StackState& state) : vm_(vm), state_(state) {}
+StackWalker::StackWalker(const Vm& vm, const StackState& state)
+    : vm_(vm),
+      state_(state),
+      mark_pc_(vm.StubAddress(Op::kStubMark)),
+      marks_left_(state.marks == nullptr ? 0 : state.marks->size()) {}
 
 // Takes the next return address; a static one restores its caller's window, as kReturn does.
 void StackWalker::Pop() {
+  next_return_slot_ = state_.call_top;
   const uint32_t* pc = AsPc(*state_.call_top++);
+  next_at_mark_ = pc == mark_pc_;
+  if (next_at_mark_) {
+    WEFT_CHECK(marks_left_ > 0);
+    pc = (*state_.marks)[--marks_left_].pc;
+  }
   state_.pc = pc;
   if (!vm_.IsStub(pc) && !InfoOf(DecodeOp(pc[-1])).Has(kOpDynamic)) {
     state_.window -= DecodeA(pc[-1]);
@@ -54,6 +65,10 @@ void StackWalker::Pop() {
 StackWalker::Event StackWalker::Next() {
   is_top_ = first_ || resumes_;
   first_ = resumes_ = false;
+  return_slot_ = next_return_slot_;
+  at_mark_ = next_at_mark_;
+  next_return_slot_ = nullptr;
+  next_at_mark_ = false;
   if (ended_) return Event::kEnd;
   if (!vm_.IsStub(state_.pc)) {
     const gc::Object* object =
@@ -159,43 +174,79 @@ void VisitRecord(const StackWalker& walker, gc::SlotVisitor& visitor) WEFT_NO_AN
 
 }  // namespace
 
+namespace {
+
+// What the walker stands at. False at the end.
+bool VisitEvent(const StackWalker& walker, StackWalker::Event event,
+                gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
+  switch (event) {
+    case StackWalker::Event::kEnd:
+      return false;
+    case StackWalker::Event::kBase:
+      visitor.VisitRange(walker.base_begin(), walker.base_end());
+      VisitRecord(walker, visitor);
+      return true;
+    case StackWalker::Event::kRecord:
+      VisitRecord(walker, visitor);
+      return true;
+    case StackWalker::Event::kDynamicFrame:
+      visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
+      return true;
+    case StackWalker::Event::kStaticFrame: {
+      visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
+      const Code* code = walker.code();
+      if (!HasStackMaps(code)) {
+        // Entry stubs have no maps: their inputs are live, nothing else is.
+        const int64_t inputs = code->mode_and_counts.AsFixnum() >> 8 & 0xFF;
+        visitor.VisitRange(walker.window(), walker.window() + inputs);
+        return true;
+      }
+      const StackMapView map = FindStackMap(code, walker.pc_index());
+      for (int slot = 0; slot < map.live_bytes * 8; ++slot) {
+        if (map.IsLive(slot)) visitor.Visit(walker.window() + slot);
+      }
+      if (walker.is_top()) {
+        Word* first = nullptr;
+        const uint32_t count = RunningArguments(walker.pc(), walker.window(), &first);
+        visitor.VisitRange(first, first + count);
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
   StackWalker walker(vm, state);
+  while (VisitEvent(walker, walker.Next(), visitor)) {
+  }
+}
+
+void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
+  // The first mark is so deep that stacks of usual programs have none; a return to a mark is a
+  // little slower than another.
+  constexpr int kFirst = 64;
+  constexpr int kDistance = 64;
+  std::vector<uint64_t*> slots;
+  StackWalker walker(vm, StackState::Of(context));
+  int until_next = kFirst;
   while (true) {
-    switch (walker.Next()) {
-      case StackWalker::Event::kEnd:
-        return;
-      case StackWalker::Event::kBase:
-        visitor.VisitRange(walker.base_begin(), walker.base_end());
-        VisitRecord(walker, visitor);
-        break;
-      case StackWalker::Event::kRecord:
-        VisitRecord(walker, visitor);
-        break;
-      case StackWalker::Event::kDynamicFrame:
-        visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
-        break;
-      case StackWalker::Event::kStaticFrame: {
-        visitor.VisitInterior(reinterpret_cast<uint64_t>(walker.pc()) - sizeof(uint32_t));
-        const Code* code = walker.code();
-        if (!HasStackMaps(code)) {
-          // Entry stubs have no maps: their inputs are live, nothing else is.
-          const int64_t inputs = code->mode_and_counts.AsFixnum() >> 8 & 0xFF;
-          visitor.VisitRange(walker.window(), walker.window() + inputs);
-          break;
-        }
-        const StackMapView map = FindStackMap(code, walker.pc_index());
-        for (int slot = 0; slot < map.live_bytes * 8; ++slot) {
-          if (map.IsLive(slot)) visitor.Visit(walker.window() + slot);
-        }
-        if (walker.is_top()) {
-          Word* first = nullptr;
-          const uint32_t count = RunningArguments(walker.pc(), walker.window(), &first);
-          visitor.VisitRange(first, first + count);
-        }
-        break;
-      }
+    const StackWalker::Event event = walker.Next();
+    const bool is_static = event == StackWalker::Event::kStaticFrame;
+    if (is_static && walker.at_mark()) break;
+    if (is_static && --until_next <= 0 && walker.return_slot() != nullptr) {
+      slots.push_back(walker.return_slot());
+      until_next = kDistance;
     }
+    if (!VisitEvent(walker, event, visitor)) break;
+  }
+  if (slots.empty()) return;
+  std::vector<StackMark>& marks = context.Extras().marks;
+  for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
+    marks.push_back({context.CallOffset(*slot), AsPc(**slot)});
+    **slot = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubMark));
   }
 }
 

@@ -9,6 +9,7 @@
 #define WEFT_VM_STACK_WALKER_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "gc/layout.h"
 #include "vm/bytecode.h"
@@ -27,10 +28,16 @@ struct StackState {
   Word* block;
   Word* block_end;
   uint64_t base_offset;
+  const std::vector<StackMark>* marks;  // null: none
 
   static StackState Of(const Context& context) {
-    return {context.pc,    context.window,    context.call_top,
-            context.block, context.block_end, context.base_offset};
+    return {context.pc,
+            context.window,
+            context.call_top,
+            context.block,
+            context.block_end,
+            context.base_offset,
+            context.extras == nullptr ? nullptr : &context.extras->marks};
   }
 };
 
@@ -59,6 +66,10 @@ class StackWalker {
   // The frame that runs, or whose instruction a word runs for: that instruction's arguments are
   // still there (RunningArguments).
   [[nodiscard]] bool is_top() const { return is_top_; }
+  // Where the frame's return address stands; null for one that is not returned to (the top).
+  [[nodiscard]] uint64_t* return_slot() const { return return_slot_; }
+  // The frame's return address is a StackMark's: it and what is below have not changed.
+  [[nodiscard]] bool at_mark() const { return at_mark_; }
   [[nodiscard]] Op stub() const { return stub_; }
   [[nodiscard]] uint64_t* record_words() const { return record_words_; }
   [[nodiscard]] Word* base_begin() const { return base_begin_; }
@@ -68,6 +79,12 @@ class StackWalker {
   void Pop() WEFT_NO_ALLOC;
   const Vm& vm_;
   StackState state_;
+  const uint32_t* mark_pc_;
+  size_t marks_left_ = 0;
+  uint64_t* return_slot_ = nullptr;
+  uint64_t* next_return_slot_ = nullptr;
+  bool at_mark_ = false;
+  bool next_at_mark_ = false;
   bool ended_ = false;
   bool first_ = true;
   bool resumes_ = false;
@@ -93,6 +110,9 @@ StubFrame StubFrameOf(Op stub);
 // The arguments of the primitive or allocating instruction that runs at `pc` in `window`: the
 // collector traces them besides the map. Returns their count, 0 if none.
 uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) WEFT_NO_ALLOC;
+
+// The same for a minor collection: only what is above the topmost mark, and sets further marks.
+void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor);
 
 // Visits every traced word of a pair of stacks, and the code that return addresses lie in.
 void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor);

@@ -177,6 +177,12 @@ Outcome PrimCapture(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   object->window_offset = Word::Fixnum(static_cast<int64_t>(context.DataOffset(context.window)));
   std::memcpy(object->words, context.block, data_words * sizeof(Word));
   std::memcpy(object->words + data_words, context.call_top, call_words * sizeof(Word));
+  if (context.extras != nullptr) {
+    for (const StackMark& mark : context.extras->marks) {
+      object->words[data_words + call_words - mark.offset / sizeof(Word)] =
+          Word{reinterpret_cast<uint64_t>(mark.pc)};
+    }
+  }
   object->resume = Word{reinterpret_cast<uint64_t>(context.pc)};
   vm.heap().Write(object, &object->namestack, context.namestack);
   // The words were copied without the barrier: a large object may be old already.
@@ -201,6 +207,7 @@ Outcome PrimResume(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   }
   std::memcpy(context.block, captured->words, data_words * sizeof(Word));
   context.call_top = context.call_end() - call_words;
+  context.ClearMarks();
   std::memcpy(context.call_top, captured->words + data_words, call_words * sizeof(Word));
   context.window = context.DataAt(static_cast<uint64_t>(captured->window_offset.AsFixnum()));
   context.base_offset = static_cast<uint64_t>(captured->base_offset.AsFixnum());

@@ -358,6 +358,7 @@ Outcome PrimStop(Vm& vm, Args) {
   Context& context = *vm.current();
   context.window = context.block;
   context.call_top = context.call_end();
+  context.ClearMarks();
   context.base_offset = 0;
   context.handler_offset = 0;
   context.pc = vm.StubAddress(Op::kStubContextEnd);
