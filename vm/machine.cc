@@ -707,7 +707,7 @@ void NewTuple(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
 }
 
 void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_ANALYSIS {
-  const int row = FindPrimitive("kernel", "call");
+  static const int row = FindPrimitive("kernel", "call");
   WEFT_CHECK(row >= 0);
   const Word words = vm.special(Special::kPrimitiveWords);
   const Word word = As<Array>(words)->elements[row];
