@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "gc/check.h"
 #include "vm/heap_layouts.h"
+#include "vm/io/io.h"
 #include "vm/scheduler.h"
 #include "vm/strings.h"
 
@@ -24,6 +25,7 @@ Vm::Vm(const Options& options, std::unique_ptr<gc::Heap> heap, CompilerInterface
   scratch.resize(4);
   specials_.resize(static_cast<size_t>(Special::kCount));
   scheduler_ = std::make_unique<Scheduler>(*this);
+  io_ = std::make_unique<io::Io>(*this);
 }
 
 absl::StatusOr<std::unique_ptr<Vm>> Vm::Create(const Options& options,

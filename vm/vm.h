@@ -24,6 +24,9 @@
 namespace weft {
 
 class Scheduler;
+namespace io {
+class Io;
+}  // namespace io
 
 // Roots by name: words and objects that the VM itself refers to (vm/special_objects.def).
 enum class Special : uint32_t {
@@ -52,6 +55,7 @@ class Vm {
   const gc::Heap& heap_const() const { return *heap_; }
   CellSpace& cells() { return *cells_; }
   Scheduler& scheduler() { return *scheduler_; }
+  io::Io& io() { return *io_; }
   CompilerInterface& compiler() { return *compiler_; }
   const Options& options() const { return options_; }
   Context* current() const { return current_; }
@@ -108,6 +112,7 @@ class Vm {
   gc::RootVector layouts_;
   std::unique_ptr<CellSpace> cells_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<io::Io> io_;  // after the scheduler: goes before it
   CompilerInterface* compiler_;
   Context* current_ = nullptr;
   uint32_t vector_shape_ = 0;

@@ -1,161 +1,93 @@
 // Standard output and error.
 //
-// What the program writes collects in one buffer for each descriptor. One write of the language is
-// one append, so texts of two threads are never mixed. The buffers are emptied at every newline
-// (for a regular file: from kFileBytes on), by flush, and when the process ends.
-#include <fcntl.h>
-#include <poll.h>
+// What the program writes collects in the buffer of the descriptor. One write of the language is
+// one append, so texts of two threads are never mixed. The buffers are sent at every newline (for a
+// regular file: from kFlushBytes on), by flush, and when the process ends. A thread whose text the
+// reader does not take waits; the others go on.
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 
-#include "vm/error_kind.h"
 #include "vm/primitives.h"
-#include "vm/strings.h"
-#include "vm/vm.h"
+#include "vm/primitives/io_operands.h"
+#include "vm/scheduler.h"
 
 namespace weft {
+
+using io::Descriptor;
+using io::Step;
+
 namespace {
-
-constexpr size_t kFileBytes = 65536;
-
-struct Console {
-  std::string pending;
-  bool is_known = false;
-  bool is_file = false;
-};
-
-Console& ConsoleFor(int64_t fd) {
-  static Console consoles[2];
-  return consoles[fd - 1];
-}
-
-// 0, or the errno of the failure; what could not be written is dropped.
-int Flush(int64_t fd) {
-  Console& console = ConsoleFor(fd);
-  std::string text;
-  text.swap(console.pending);
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = write(static_cast<int>(fd), text.data() + done, text.size() - done);
-    if (n >= 0) {
-      done += static_cast<size_t>(n);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      pollfd wait = {static_cast<int>(fd), POLLOUT, 0};
-      poll(&wait, 1, -1);
-    } else if (errno != EINTR) {
-      return errno;
-    }
-  }
-  text.clear();
-  if (console.pending.empty()) console.pending.swap(text);  // keeps the memory
-  return 0;
-}
-
-void FlushAtExit() {
-  (void)Flush(1);
-  (void)Flush(2);
-}
-
-// The reader of a pipe that has gone ends the program quietly, as it ends any other.
-void EndQuietly() {
-  signal(SIGPIPE, SIG_DFL);
-  raise(SIGPIPE);
-}
-
-Outcome ThrowErrno(Vm& vm, int error) WEFT_ALLOCATES {
-  if (error == EPIPE) EndQuietly();
-  gc::Root message(vm.heap(), MakeString(vm.heap(), std::strerror(error)));
-  Word text;
-  {
-    gc::NoAlloc no_alloc;
-    text = message.get();
-  }
-  return vm.Throw(ErrorKind::kIo, Word::Fixnum(error), text);
-}
 
 bool IsConsole(Args args, size_t i) {
   return args.is_fixnum(i) && (args.fixnum(i) == 1 || args.fixnum(i) == 2);
 }
 
-Outcome BadOperand(Vm& vm, Args args, size_t i) WEFT_ALLOCATES {
-  Word word;
-  {
-    gc::NoAlloc no_alloc;
-    word = args.get(i);
-  }
-  return vm.Throw(ErrorKind::kBadArgument, word, gc::kFalse);
+Descriptor& ConsoleAt(Vm& vm, Args args, size_t i) {
+  return *vm.io().Standard(static_cast<int>(args.fixnum(i)));
 }
 
-// After an append: writes out what has to go.
-Outcome Settle(Vm& vm, int64_t fd, bool has_newline) WEFT_ALLOCATES {
-  Console& console = ConsoleFor(fd);
-  if (!console.is_known) {
-    console.is_known = true;
-    struct stat info;
-    console.is_file = fstat(static_cast<int>(fd), &info) == 0 && S_ISREG(info.st_mode);
-    static const int registered = std::atexit(FlushAtExit);
-    (void)registered;
+// Sends the buffer, waiting if its reader is slow. Standard error that nobody reads is dropped.
+Outcome Send(Vm& vm, Descriptor& console) WEFT_ALLOCATES {
+  if (console.out().empty()) return Outcome::kNext;
+  gc::Root value(vm.heap());
+  const Step step = console.ProgressOut(value);
+  if (step == Step::kDone) return Outcome::kNext;
+  if (step == Step::kFailed) {
+    console.out().Clear();
+    if (console.standard() == 2) return Outcome::kNext;
+    const gc::NoAlloc scope;
+    vm.pending_error.set(value.get());
+    return Outcome::kThrow;
   }
-  if (!(has_newline && !console.is_file) && console.pending.size() < kFileBytes) {
-    return Outcome::kNext;
-  }
-  const int error = Flush(fd);
-  return error == 0 ? Outcome::kNext : ThrowErrno(vm, error);
+  if (step == Step::kTurn) console.ScheduleTurn();
+  console.ParkTurn(/*writes=*/true, WaitReason::kWrite, Word::Fixnum(console.standard()), -1,
+                   console.out().end_position());
+  return Outcome::kBlock;
+}
+
+// After an append: sends what has to go.
+Outcome Settle(Vm& vm, Descriptor& console, bool has_newline) WEFT_ALLOCATES {
+  const bool at_newline = has_newline && console.sends_lines();
+  if (!at_newline && console.out().size() < Descriptor::kFlushBytes) return Outcome::kNext;
+  return Send(vm, console);
 }
 
 }  // namespace
 
 Outcome PrimConsoleWrite(Vm& vm, Args args) {
-  bool good;
-  bool has_newline = false;
+  if (!IsConsole(args, 1)) return BadArgument(vm, args, 1);
+  if (!Is(args, 0, TypeId::kString)) return BadArgument(vm, args, 0);
+  Descriptor& console = ConsoleAt(vm, args, 1);
+  bool has_newline;
   {
-    gc::NoAlloc no_alloc;
-    good = IsConsole(args, 1) && IsType(args.get(0), TypeId::kString);
-    if (good) {
-      const StringView text(As<String>(args.get(0)));
-      std::string& pending = ConsoleFor(args.fixnum(1)).pending;
-      for (int64_t i = 0; i < text.size(); ++i) {
-        const uint32_t c = text.at(i);
-        has_newline = has_newline || c == '\n';
-        if (c < 0x80) {
-          pending.push_back(static_cast<char>(c));
-        } else {
-          AppendUtf8(c, pending);
-        }
-      }
-    }
+    const gc::NoAlloc scope;
+    std::string& out = console.out().tail();
+    const size_t before = out.size();
+    AppendText(As<String>(args.get(0)), out);
+    has_newline = std::memchr(out.data() + before, '\n', out.size() - before) != nullptr;
   }
-  if (!good) return BadOperand(vm, args, IsConsole(args, 1) ? 0 : 1);
-  return Settle(vm, args.fixnum(1), has_newline);
+  return Settle(vm, console, has_newline);
 }
 
 Outcome PrimConsoleWriteBytes(Vm& vm, Args args) {
-  bool good;
-  bool has_newline = false;
+  if (!IsConsole(args, 1)) return BadArgument(vm, args, 1);
+  if (!Is(args, 0, TypeId::kByteArray)) return BadArgument(vm, args, 0);
+  Descriptor& console = ConsoleAt(vm, args, 1);
+  bool has_newline;
   {
-    gc::NoAlloc no_alloc;
-    good = IsConsole(args, 1) && IsType(args.get(0), TypeId::kByteArray);
-    if (good) {
-      const ByteArray* bytes = As<ByteArray>(args.get(0));
-      const auto size = static_cast<size_t>(bytes->size());
-      has_newline = std::memchr(bytes->bytes, '\n', size) != nullptr;
-      ConsoleFor(args.fixnum(1)).pending.append(reinterpret_cast<const char*>(bytes->bytes), size);
-    }
+    const gc::NoAlloc scope;
+    const auto* bytes = As<ByteArray>(args.get(0));
+    const auto size = static_cast<size_t>(bytes->size());
+    has_newline = std::memchr(bytes->bytes, '\n', size) != nullptr;
+    console.out().Append(bytes->bytes, size);
   }
-  if (!good) return BadOperand(vm, args, IsConsole(args, 1) ? 0 : 1);
-  return Settle(vm, args.fixnum(1), has_newline);
+  return Settle(vm, console, has_newline);
 }
 
 Outcome PrimConsoleFlush(Vm& vm, Args args) {
-  if (!IsConsole(args, 0)) return BadOperand(vm, args, 0);
-  const int error = Flush(args.fixnum(0));
-  return error == 0 ? Outcome::kNext : ThrowErrno(vm, error);
+  if (!IsConsole(args, 0)) return BadArgument(vm, args, 0);
+  return Send(vm, ConsoleAt(vm, args, 0));
 }
 
 Outcome PrimBytesFind(Vm& vm, Args args) {
@@ -185,7 +117,7 @@ Outcome PrimBytesFind(Vm& vm, Args args) {
       }
     }
   }
-  return bad == 4 ? Outcome::kNext : BadOperand(vm, args, bad);
+  return bad == 4 ? Outcome::kNext : BadArgument(vm, args, bad);
 }
 
 }  // namespace weft

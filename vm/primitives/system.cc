@@ -157,6 +157,12 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
       case Special::kObjectClass:
         fits = IsType(fresh, TypeId::kWordObject);
         break;
+      case Special::kIoLayouts:
+        fits = IsType(fresh, TypeId::kArray);
+        for (int64_t i = 0; fits && i < As<Array>(fresh)->size(); ++i) {
+          fits = IsType(As<Array>(fresh)->elements[i], TypeId::kLayout);
+        }
+        break;
       default:
         fits = old == gc::kFalse && IsType(fresh, TypeId::kLayout);
         break;
