@@ -120,6 +120,12 @@ int Link::Open() {
   return result;
 }
 
+void Link::Detach() {
+  EventLoop& events = vm_.scheduler().events();
+  events.Unwatch(data_, &data_part_);
+  events.Unwatch(control_, &control_part_);
+}
+
 void Link::CloseSockets() {
   EventLoop& events = vm_.scheduler().events();
   if (data_ != kNoDescriptor) {

@@ -88,6 +88,8 @@ class Link {
   bool WaitForEnd(Word object, int64_t timeout_ns) WEFT_ALLOCATES;
 
   void Notice(ControlType type, uint64_t value);
+  // Nothing comes in or goes out until Open: while an end is on its way to another VM.
+  void Detach();
   // 0 or errno; 0 as well if there is no process any more.
   int Kill(int signal);
   // Closes both sockets; the process, if there is one, is still awaited.

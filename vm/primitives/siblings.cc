@@ -261,7 +261,8 @@ Outcome PrimCloseLink(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// ( link -- array/f ): { data control outstanding owed buffered-bytes }; f: it is in use
+// ( link -- array/f ): { data control outstanding owed buffered-bytes }, and the link rests until it
+// is closed or restored; f: it is in use
 Outcome PrimSaveLink(Vm& vm, Args args) {
   Link* link = LinkAt(vm, args, 0);
   if (link == nullptr) return NoLink(vm, args, 0);
@@ -273,6 +274,7 @@ Outcome PrimSaveLink(Vm& vm, Args args) {
   const size_t size = state.buffered.size();
   if (!HasRoom(vm, sizeof(ByteArray) + size)) return NoRoom(vm, size);
   gc::RootVector items(vm.heap());
+  link->Detach();
   items.push_back(Word::Fixnum(link->data()));
   items.push_back(Word::Fixnum(link->control()));
   items.push_back(Word::Fixnum(static_cast<int64_t>(state.outstanding)));
@@ -287,10 +289,14 @@ Outcome PrimSaveLink(Vm& vm, Args args) {
   return ArrayOf(vm, items, args, 0);
 }
 
-// ( outstanding owed bytes link -- ? )
+// ( outstanding owed bytes/f link -- ? ): f: a link that rested goes on
 Outcome PrimRestoreLink(Vm& vm, Args args) {
   Link* link = LinkAt(vm, args, 3);
   if (link == nullptr) return NoLink(vm, args, 3);
+  if (!args.is_true(2)) {
+    args.set(0, Word::Bool(link->Open() == 0));
+    return Outcome::kNext;
+  }
   if (!Is(args, 2, TypeId::kByteArray)) return BadType(vm, TypeId::kByteArray, args, 2);
   if (!args.is_fixnum(0) || !args.is_fixnum(1) || args.fixnum(0) < 0 || args.fixnum(1) < 0) {
     return BadType(vm, TypeId::kFixnum, args, 0);
