@@ -242,9 +242,19 @@ Outcome PrimUnparkIf(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(1));
   if (!args.is_fixnum(2)) return vm.ThrowType(TypeId::kFixnum, args.get(2));
   Context* context = ContextOf(vm, reference);
-  args.set(0, Word::Bool(context != nullptr &&
-                         args.fixnum(2) == static_cast<int64_t>(context->wait.reason) &&
-                         vm.scheduler().EndWait(context, context->wait.ticket, args.get(0))));
+  bool woken = false;
+  if (context != nullptr && args.fixnum(2) != 0) {
+    uint32_t ticket =
+        static_cast<int64_t>(context->wait.reason) == args.fixnum(2) ? context->wait.ticket : 0;
+    // A signal handler may run on top of the wait that is meant.
+    if (ticket == 0 && context->extras != nullptr) {
+      for (const ContextExtras::Outer& outer : context->extras->outer_waits) {
+        if (static_cast<int64_t>(outer.wait.reason) == args.fixnum(2)) ticket = outer.wait.ticket;
+      }
+    }
+    woken = ticket != 0 && vm.scheduler().EndWait(context, ticket, args.get(0));
+  }
+  args.set(0, Word::Bool(woken));
   return Outcome::kNext;
 }
 
