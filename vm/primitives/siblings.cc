@@ -261,8 +261,8 @@ Outcome PrimCloseLink(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// ( link -- array/f ): { data control outstanding owed buffered-bytes }, and the link rests until it
-// is closed or restored; f: it is in use
+// ( link -- array/f ): { data control outstanding owed buffered-bytes }, and the link rests until
+// it is closed or restored; f: it is in use
 Outcome PrimSaveLink(Vm& vm, Args args) {
   Link* link = LinkAt(vm, args, 0);
   if (link == nullptr) return NoLink(vm, args, 0);
