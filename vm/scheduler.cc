@@ -258,6 +258,12 @@ void Scheduler::FireTimer(const Timer& timer) {
 }
 
 void Scheduler::Inject(Context* context, gc::Word error) {
+  if (context->state == ContextState::kParked && context->holds == 0 &&
+      context->wait.reason != WaitReason::kNone) {
+    // Its wait is over from now on: nobody hands a message to a thread that will not take it.
+    (void)FinishWait(context, context->wait.ticket, error, /*throws=*/true, /*by_operation=*/false);
+    return;
+  }
   context->Extras().injected.push_back(error);
   context->dirty = true;
   if (context->state == ContextState::kParked && context->holds == 0) {
