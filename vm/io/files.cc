@@ -368,6 +368,11 @@ constexpr Operation kOperations[] = {
     {"lstat", Stat},
     {"access",
      [](FileJob& job) { SetError(job, access(Path(job), static_cast<int>(job.number))); }},
+    {"exists",
+     [](FileJob& job) {
+       const Helpers::BlockingCall call;
+       job.values.push_back(FileValue::Bool(access(Path(job), F_OK) == 0));
+     }},
     {"unlink", [](FileJob& job) { SetError(job, unlink(Path(job))); }},
     {"rmdir", [](FileJob& job) { SetError(job, rmdir(Path(job))); }},
     {"mkdir", [](FileJob& job) { SetError(job, mkdir(Path(job), 0777)); }},

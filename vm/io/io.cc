@@ -223,6 +223,14 @@ void Io::FlushStandard() {
   }
 }
 
+void Io::ShowPrompt() {
+  Descriptor* output = standard_[1].get();
+  if (output == nullptr || output->out().empty()) return;
+  if (output->writer().kind != TransferKind::kNone) return;
+  gc::Root value(vm_.heap());
+  if (output->ProgressOut(value) == Step::kFailed) output->out().Clear();
+}
+
 void Io::EndQuietly() {
   signal(SIGPIPE, SIG_DFL);
   raise(SIGPIPE);

@@ -64,6 +64,8 @@ class Io {
   // Before the process ends: all that was written to standard output and error goes out, however
   // slow the reader.
   void FlushStandard();
+  // Standard output goes out before standard input is waited for, as far as it can at once.
+  void ShowPrompt();
   // The reader of standard output has gone: the program ends as any other would.
   [[noreturn]] void EndQuietly();
 

@@ -33,6 +33,8 @@ constexpr size_t kMaxHeld = size_t{1} << 32;
 
 Descriptor::Got Descriptor::Read(char* to, size_t size, size_t* got) {
   size_t asked = size;
+  // Whoever is to type sees the question first.
+  if (standard_ == 0) io_.ShowPrompt();
   while (true) {
     ssize_t n;
     const int fault = io_.faults().Next(FaultPoint::kReceive, &asked);
