@@ -16,6 +16,7 @@
 #include "tools/command_line.h"
 #include "vm/image_io.h"
 #include "vm/interpreter.h"
+#include "vm/ipc/fork.h"
 #include "vm/machine.h"
 #include "vm/scheduler.h"
 #include "vm/vm.h"
@@ -66,6 +67,7 @@ int RunWord(Vm& vm, Word word) WEFT_NO_ANALYSIS {
   machine::PrepareContext(vm, *context, callable);
   scheduler.StartFirst(context);
   Interpret(vm);
+  if (ipc::InForkedChild()) ipc::EndForkedChild(vm);
   scheduler.AccountSlice();
   if (vm.options().sched_hash) {
     std::fprintf(stderr, "sched-hash %016llx\n",

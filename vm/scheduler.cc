@@ -391,6 +391,31 @@ void Scheduler::SwitchFromEnded() {
   StartNext();
 }
 
+void Scheduler::StartAgainAfterFork() WEFT_NO_ANALYSIS {
+  vm_.set_current(nullptr);
+  // A queue must hold no waiter of theirs.
+  for (Context* context : live_) {
+    Dequeue(vm_, context->wait.waiter);
+    if (context->extras == nullptr) continue;
+    for (ContextExtras::Outer& outer : context->extras->outer_waits) {
+      Dequeue(vm_, outer.wait.waiter);
+    }
+  }
+  live_.clear();
+  free_.clear();
+  for (std::unique_ptr<Context>& context : pool_) (void)context.release();
+  pool_.clear();
+  by_id_.clear();
+  ready_head_ = ready_tail_ = main_ = nullptr;
+  ready_count_ = waits_ = 0;
+  no_preemption = 0;
+  signals_held = noted_stuck_ = false;
+  signal_handlers = 0;
+  slice_given_ = vm_.budget = 0;
+  until_look_ = kLookEvery;
+  events_.StartAgainAfterFork();
+}
+
 void Scheduler::VisitRoots(gc::SlotVisitor& visitor, bool minor) {
   events_.timers().VisitRoots(visitor);
   for (Context* context : live_) {

@@ -93,6 +93,9 @@ class Scheduler : public gc::RootSource {
   [[nodiscard]] Context* main_context() const { return main_; }
   void set_main_context(Context* context) { main_ = context; }
   [[nodiscard]] const std::vector<Context*>& live() const { return live_; }
+  // In a forked child: no context, wait or timer of the parent's is left; nobody is told. The
+  // stacks are not touched, so that their memory stays shared.
+  void StartAgainAfterFork();
   // While > 0, slices do not end (without-preemption of short library sections).
   int no_preemption = 0;
 

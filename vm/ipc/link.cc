@@ -497,7 +497,7 @@ bool Link::Receive(bool system, Word object, int64_t timeout_ns, Word* value) {
     *value = gc::kFalse;
     return true;
   }
-  Park(WaitReason::kVmMessage, object, timeout_ns,
+  Park(receive_reason_, object, timeout_ns,
        NewWaiter(system ? Waiter::kSystemReceiver : Waiter::kReceiver));
   return false;
 }

@@ -72,6 +72,8 @@ class Link {
 
   // The process at the other end, whose exit is awaited here.
   void SetProcess(int pid, int pidfd);
+  // What the record of a wait in Receive says.
+  void set_receive_reason(WaitReason reason) { receive_reason_ = reason; }
   // Begins to watch. 0 or errno.
   int Open();
 
@@ -179,6 +181,7 @@ class Link {
   bool ended_ = false;
   bool peer_joins_ = false;
   const char* fault_ = nullptr;
+  WaitReason receive_reason_ = WaitReason::kVmMessage;
   Part data_part_, control_part_, process_part_;
 
   // The frame that is coming in.

@@ -163,6 +163,9 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
           fits = IsType(As<Array>(fresh)->elements[i], TypeId::kLayout);
         }
         break;
+      case Special::kSharedErrors:
+        fits = IsType(fresh, TypeId::kArray);
+        break;
       default:
         fits = old == gc::kFalse && IsType(fresh, TypeId::kLayout);
         break;

@@ -521,7 +521,8 @@ Outcome PrimMainContext(Vm& vm, Args args) WEFT_NO_ANALYSIS {
 Outcome PrimContextEnded(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   const ContextRef* reference = ContextArgument(args, 0);
   if (reference == nullptr) return vm.ThrowType(TypeId::kContextRef, args.get(0));
-  args.set(0, Word::Bool(reference->id.AsFixnum() < 0));
+  // In a forked child the parent's contexts are gone without a word.
+  args.set(0, Word::Bool(ContextOf(vm, reference) == nullptr));
   return Outcome::kNext;
 }
 
