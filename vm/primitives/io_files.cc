@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "vm/context.h"
 #include "vm/io/files.h"
 #include "vm/io/processes.h"
@@ -223,9 +224,42 @@ Outcome PrimFdIsTerminal(Vm& vm, Args args) {
 // --- processes
 // -------------------------------------------------------------------------------------
 
+namespace {
+
+struct OpenedFds {
+  std::vector<int> fds;
+  ~OpenedFds() {
+    for (const int fd : fds) close(fd);
+  }
+};
+
+// What a child is to have for a descriptor of ours: it does not expect O_NONBLOCK. A pipe is opened
+// anew without the flag; a socket can do without it, since the proxy says MSG_DONTWAIT itself.
+int FdForChild(const Descriptor& descriptor, std::vector<int>* opened) {
+  // The process's own, not what was opened anew beside it.
+  if (descriptor.standard() >= 0) return descriptor.standard();
+  const int fd = descriptor.fd();
+  const int flags = fcntl(fd, F_GETFL);
+  if ((flags & O_NONBLOCK) == 0) return fd;
+  if (descriptor.is_socket()) {
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return fd;
+  }
+  const std::string path = absl::StrCat("/proc/self/fd/", fd);
+  const int anew =
+      open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+  if (anew < 0) return fd;
+  fcntl(anew, F_SETFL, flags & ~O_NONBLOCK);
+  opened->push_back(anew);
+  return anew;
+}
+
+}  // namespace
+
 // ( arguments environment/f directory/f fds group priority/f -- pid )
 Outcome PrimStartProcess(Vm& vm, Args args) {
   io::ProcessRequest request;
+  OpenedFds opened;
   if (!ReadStrings(args, 0, &request.arguments) || request.arguments.empty()) {
     return BadArgument(vm, args, 0);
   }
@@ -260,8 +294,7 @@ Outcome PrimStartProcess(Vm& vm, Args args) {
     Outcome outcome = Outcome::kNext;
     Descriptor* descriptor = FdOperand(vm, one, 0, &outcome);
     if (descriptor == nullptr) return outcome;
-    // The process's own, not what was opened anew beside it.
-    request.fds.push_back(descriptor->standard() >= 0 ? descriptor->standard() : descriptor->fd());
+    request.fds.push_back(FdForChild(*descriptor, &opened.fds));
   }
   pid_t pid = 0;
   std::string operation;
