@@ -1,5 +1,6 @@
 // State transformers of threads: ends of slices, parking, and what is told a context from outside
 // (injected errors, signals, deadlock).
+#include <algorithm>
 #include <cstdio>
 
 #include "gc/check.h"
@@ -33,6 +34,12 @@ void CallBetween(Vm& vm, const uint32_t* at, WordCell* cell, Word argument) WEFT
   context.pc = EntryOf(cell);
 }
 
+// What stands under the handler that was just called.
+void NoteHandler(Scheduler& scheduler, const Context& context) {
+  scheduler.handler_record.offset = context.CallOffset(context.call_top);
+  std::copy_n(context.call_top, 3, scheduler.handler_record.words);
+}
+
 // The next signal's handler runs in the main context, which is the current one.
 bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) {
   Scheduler& scheduler = vm.scheduler();
@@ -42,6 +49,7 @@ bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) {
   scheduler.signals_held = true;  // until the handler's word releases them
   if (!in_wait) {
     CallBetween(vm, at, handler, Word::Fixnum(number));
+    NoteHandler(scheduler, *vm.current());
     return true;
   }
   Context& context = *vm.current();
@@ -51,6 +59,7 @@ bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) {
   context.Extras().outer_waits.push_back(outer);
   vm.scratch.set(0, Word::Fixnum(number));
   CallAbove(vm, at, handler, 1, Op::kStubResumeOp);
+  NoteHandler(scheduler, context);
   return true;
 }
 

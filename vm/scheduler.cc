@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include "gc/check.h"
 #include "vm/machine.h"
@@ -301,6 +302,21 @@ void Scheduler::SummonMain() {
   ready_head_ = main_;
   if (ready_tail_ == nullptr) ready_tail_ = main_;
   ++ready_count_;
+}
+
+void Scheduler::LeaveSignalHandler() {
+  if (!signals_held || vm_.current() != main_) return;
+  if (main_->CallOffset(main_->call_top) >= handler_record.offset &&
+      std::equal(std::begin(handler_record.words), std::end(handler_record.words),
+                 main_->CallAt(handler_record.offset))) {
+    return;  // still in the handler
+  }
+  signals_held = false;
+  if (main_->extras == nullptr) return;
+  for (ContextExtras::Outer& outer : main_->extras->outer_waits) {
+    if (!outer.ended) CloseWait(outer.wait, /*by_operation=*/false);
+  }
+  main_->extras->outer_waits.clear();
 }
 
 void Scheduler::RemoveReady(Context* context) {

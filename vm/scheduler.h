@@ -67,6 +67,14 @@ class Scheduler : public gc::RootSource {
 
   // --- signals: the main context is told at the next slice boundary, one at a time.
   bool signals_held = false;
+  // The record under the running handler: its place in the main context's call stack, and its words.
+  struct HandlerRecord {
+    uint64_t offset = 0;
+    uint64_t words[3] = {};
+  } handler_record;
+  // The main context's stacks were replaced: if the handler's frames are gone, so are the waits set
+  // aside for it, and signals come again.
+  void LeaveSignalHandler();
   int signal_handlers = 0;  // of the program: while there are any, a stuck program is no deadlock
   // Moves the main context to the front of the run queue, interrupting its wait.
   void SummonMain();

@@ -6,6 +6,7 @@
 #include "vm/machine.h"
 #include "vm/primitives.h"
 #include "vm/primitives/stack_views.h"
+#include "vm/scheduler.h"
 #include "vm/stack_map.h"
 #include "vm/stack_walker.h"
 #include "vm/vm.h"
@@ -216,6 +217,7 @@ Outcome PrimResume(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   context.pc = reinterpret_cast<const uint32_t*>(captured->resume.bits);
   context.wake_value = value;
   machine::StoreWakeValue(context);
+  vm.scheduler().LeaveSignalHandler();
   return Outcome::kReload;
 }
 
