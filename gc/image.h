@@ -2,9 +2,10 @@
 // except for the pages that the program itself writes (copy on write).
 //
 // Format, widths and version: docs/image-format.md. The objects that the given roots reach are
-// copied, in a deterministic order (breadth first from the roots, objects without references last),
-// to kImageBase...; the cell space is written as it is, at its own addresses. Errors: absl::Status
-// with what was wrong in the file (wrong id, truncated, checksum); nothing is mapped then.
+// copied, in a deterministic order (breadth first from the roots, then what only cold slots reach,
+// objects without references last), to kImageBase...; the cell space is written as it is, at its
+// own addresses. Errors: absl::Status with what was wrong in the file (wrong id, truncated,
+// checksum); nothing is mapped then.
 #ifndef WEFT_GC_IMAGE_H_
 #define WEFT_GC_IMAGE_H_
 
@@ -40,8 +41,11 @@ class ImageMap {
   }
 };
 
-// What only the VM knows. Both may be null; both must not allocate.
+// What only the VM knows. Each may be null; none may allocate.
 struct ImageHooks {
+  // Is what this slot refers to rarely looked at? What only such slots reach lies behind the rest,
+  // so that a small program does not touch its pages.
+  bool (*is_cold)(const Object* holder, const Word* slot) = nullptr;
   // Called for every copied object of the shapes that have a trace hook, after its traced words
   // were rewritten: puts new addresses into untraced words that hold raw addresses inside heap
   // objects (return addresses). Cells keep their addresses.

@@ -40,12 +40,21 @@ class ImageWriter final : public ImageMap {
    public:
     explicit Enqueuer(ImageWriter& writer) : writer_(writer) {}
     void Visit(Word* slot) override {
-      if (slot->IsPointer()) writer_.Enqueue(slot->Address());
+      if (!slot->IsPointer()) return;
+      const auto is_cold = writer_.hooks_.is_cold;
+      if (holder != nullptr && is_cold != nullptr && is_cold(holder, slot)) {
+        cold.push_back(slot->Address());
+      } else {
+        writer_.Enqueue(slot->Address());
+      }
     }
     void VisitInterior(uint64_t address) override {
       Object* object = writer_.heap_.FindObject(address);
       if (object != nullptr) writer_.Enqueue(reinterpret_cast<uint64_t>(object));
     }
+
+    const Object* holder = nullptr;  // whose slots are visited
+    std::vector<uint64_t> cold;      // addresses found in cold slots
 
    private:
     ImageWriter& writer_;
@@ -123,8 +132,18 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
       Word root = roots.get(i);
       enqueuer.Visit(&root);
     }
-    for (size_t i = 0; i < order_.size(); ++i) {
-      heap_.spaces_->shapes.Trace(order_[i], enqueuer);
+    size_t traced = 0;
+    const auto trace_all = [&] {
+      for (; traced < order_.size(); ++traced) {
+        enqueuer.holder = order_[traced];
+        heap_.spaces_->shapes.Trace(order_[traced], enqueuer);
+      }
+    };
+    trace_all();
+    // These may add further cold ones.
+    for (size_t i = 0; i < enqueuer.cold.size(); ++i) {
+      Enqueue(enqueuer.cold[i]);
+      trace_all();
     }
     MoveLeavesToTheEnd();
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "gc/check.h"
+#include "vm/line_table.h"
 #include "vm/vm.h"
 
 namespace weft {
@@ -243,9 +244,7 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
 
   gc::Root lines(heap);
   if (!path.is_false() && !positions_.empty()) {
-    bytes.clear();
-    for (const uint32_t n : positions_) AppendU32(bytes, n);
-    gc::Root rows(heap, MakeBytes(heap, bytes));
+    gc::Root rows(heap, MakeBytes(heap, PackLines(positions_)));
     lines.set(heap.Allocate(ShapeOf(TypeId::kArray), 32));
     const gc::NoAlloc scope;
     auto* array = static_cast<Array*>(gc::ObjectAt(lines.get()));

@@ -61,13 +61,15 @@ void RelocateCells(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map, void*
 }
 
 // Dynamic code of quotations is made again at the first call: an image without it is smaller, and
-// most of it served the building of the image only.
-void DropDynamicCode(Vm& vm) WEFT_NO_ANALYSIS {
+// most of it served the building of the image only. Their positions have been compiled into line
+// tables.
+void DropWhatCodeHas(Vm& vm) WEFT_NO_ANALYSIS {
   vm.heap().CollectFull();
   vm.heap().ForEachObject(
       [](gc::Object* object, void*) {
         if (object->shape() == ShapeOf(TypeId::kQuotation)) {
-          static_cast<Quotation*>(object)->dynamic_code = gc::kFalse;
+          auto* quotation = static_cast<Quotation*>(object);
+          quotation->dynamic_code = quotation->source = gc::kFalse;
         }
       },
       nullptr);
@@ -83,8 +85,28 @@ std::string ImageId() {
   return absl::StrCat("weft-", WEFT_VERSION, "-", absl::Hex(static_cast<uint64_t>(hash)));
 }
 
+namespace {
+
+// Definitions, effects and places are looked at by the compiler and in messages, not by code that
+// runs.
+bool IsColdSlot(const gc::Object* holder, const Word* slot) {
+  if (holder->shape() == ShapeOf(TypeId::kQuotation)) {
+    return slot != &static_cast<const Quotation*>(holder)->code;
+  }
+  if (holder->shape() == ShapeOf(TypeId::kCode)) {
+    return slot == &static_cast<const Code*>(holder)->lines;
+  }
+  if (holder->shape() == ShapeOf(TypeId::kWordObject)) {
+    const auto* word = static_cast<const WordObject*>(holder);
+    return slot == &word->def || slot == &word->location || slot == &word->effect;
+  }
+  return false;
+}
+
+}  // namespace
+
 absl::Status SaveVmImage(Vm& vm, const std::string& path) WEFT_NO_ANALYSIS {
-  DropDynamicCode(vm);
+  DropWhatCodeHas(vm);
   gc::ImageParts parts;
   for (size_t i = 0; i < vm.specials().size(); ++i) parts.roots.push_back(vm.specials().get(i));
   for (size_t i = 0; i < vm.layouts().size(); ++i) parts.roots.push_back(vm.layouts().get(i));
@@ -94,6 +116,7 @@ absl::Status SaveVmImage(Vm& vm, const std::string& path) WEFT_NO_ANALYSIS {
   parts.user_data[kDispatchEpoch] = vm.cells().dispatch_epoch() + 1;
   parts.cell_bytes = vm.cells().bytes_in_use();
   gc::ImageHooks hooks;
+  hooks.is_cold = IsColdSlot;
   hooks.relocate_object = RelocateObject;
   hooks.relocate_cells = RelocateCells;
   return gc::SaveImage(vm.heap(), path, ImageId(), parts, hooks);
