@@ -5,9 +5,9 @@
 
 A PATH is a program or a folder of *.weft files. In each copy one token is deleted, doubled or
 swapped with the next. What must never happen: death by a signal, exit status 134, or status 1
-without naming a FILE:LINE on standard error (of another file where a damaged library file was run
-as a program and broke its users; "eval" for text given to eval). A program that runs too long is ended
-and counts as running. --keep writes the copies that failed, to be added below tests/regression/.
+without naming a place on standard error: FILE:LINE, or FILE alone where the compilation unit as a whole
+is wrong (another file where a damaged library file was run as a program and broke its users; "eval"
+for text given to eval). A program that runs too long is ended and counts as running. --keep writes the copies that failed, to be added below tests/regression/.
 """
 import argparse
 import concurrent.futures
@@ -62,7 +62,7 @@ def run(weft, name, text, folder):
     if done.returncode < 0 or done.returncode >= 128:
         return f'status {done.returncode}'
     stderr = done.stderr.decode('utf-8', 'replace')
-    if done.returncode == 1 and not re.search(r'(\.weft|^eval):\d+', stderr, re.M):
+    if done.returncode == 1 and not re.search(r'(\.weft|^eval):\d+|^\S+\.weft: error', stderr, re.M):
         return 'an error without a place: ' + stderr.split('\n')[0][:200]
     return None
 
