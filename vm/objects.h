@@ -169,7 +169,7 @@ struct Code : Object {
   Word owner;  // word or quotation
   Word keep;   // array of what raw literals (cells, caches) refer to, or f
   Word maps;   // byte-array: stack maps (vm/stack_map.h)
-  Word lines;  // array { path byte-array } : 12 bytes per row, instruction index, line, column
+  Word lines;  // array { path rows }: vm/line_table.h
   Word mode_and_counts;    // fixnum: CodeMode | inputs << 8 | outputs << 16
   Word literal_count;      // fixnum
   Word instruction_count;  // fixnum, in 32-bit words

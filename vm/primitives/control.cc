@@ -238,9 +238,11 @@ Outcome PrimCapturedRetainstack(Vm& vm, Args args) WEFT_NO_ANALYSIS {
 }
 
 Outcome StoreFrames(Vm& vm, const StackState& state, Args args) WEFT_NO_ANALYSIS {
+  // Of a stack that ran over nobody wants every call.
+  constexpr size_t kMaxFrames = 10'000;
   gc::RootVector items(vm.heap());
   StackWalker walker(vm, state);
-  while (true) {
+  while (items.size() < 4 * kMaxFrames) {
     const StackWalker::Event event = walker.Next();
     if (event == StackWalker::Event::kEnd) break;
     if (event != StackWalker::Event::kStaticFrame && event != StackWalker::Event::kDynamicFrame) {
