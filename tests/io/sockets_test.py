@@ -7,6 +7,9 @@ import tempfile
 
 from support import Program, main, run
 
+# A program that fails in the middle must not hang the test.
+socket.setdefaulttimeout(100)
+
 ECHO = """
 : echo ( fd -- )
     [ [ 65536 over recv-some dup empty? ] [ over sendall ] until drop ]
@@ -92,7 +95,7 @@ def transfers_end_early_time_out_and_are_reset():
     ! closing while another thread waits
     port connect :> f
     [ [ 10 f recv-some drop ] [ class-of . ] recover ] "reader" spawn :> reader
-    yield yield
+    [ reader thread-wait ] [ yield ] until
     [ 10 f recv-some drop ] [ class-of . ] recover
     f close-fd
     reader join-thread drop

@@ -9,14 +9,14 @@ import traceback
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--weft", required=True)
-parser.add_argument("--option", action="append", default=[], help="passed to weft: --option=--slice --option=1")
+parser.add_argument("--option", action="append", default=[], help="passed to weft: --option=--slice=1")
 parser.add_argument("names", nargs="*")
 arguments = parser.parse_args()
 
 HEADER = """USING: accessors arrays byte-arrays classes combinators continuations destructors fry io
 io.encodings.binary io.encodings.utf8 io.files io.launcher io.proxy io.sockets io.servers
 io.timeouts kernel locals math math.order math.parser namespaces prettyprint sequences splitting
-strings threads threads.join weft.errors ;
+strings threads threads.inspect threads.join weft.errors ;
 FROM: namespaces => set ;
 FROM: io.sockets => send receive accept ;
 IN: scratchpad

@@ -546,9 +546,11 @@ Step Descriptor::Accept(gc::Root& value) {
       NoteAgain(/*reading=*/true);
       break;
     }
+    const int error = errno;
+    if (error == EMFILE || error == ENFILE) io_.NoteEmfile();
     // With some accepted, the error can wait for the next call.
     if (!accepted_.empty()) break;
-    return Fail(errno, "accept", value);
+    return Fail(error, "accept", value);
   }
   if (accepted_.empty()) return Step::kWait;
   Accepted accepted = std::move(accepted_.front());
