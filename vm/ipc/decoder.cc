@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cstring>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "vm/number/number.h"
@@ -59,9 +58,9 @@ bool IsExternTag(uint8_t tag) { return tag >= kValueExtern8 && tag <= kValueExte
 
 }  // namespace
 
-Decoder::Decoder(Vm& vm, std::vector<uint8_t> bytes, const gc::Root& externs)
+Decoder::Decoder(Vm& vm, absl::Span<const uint8_t> bytes, const gc::Root& externs)
     : vm_(vm),
-      bytes_(std::move(bytes)),
+      bytes_(bytes),
       externs_(externs),
       nodes_(vm.heap()),
       root_(vm.heap()),
@@ -465,6 +464,9 @@ bool Decoder::CheckQuotations() {
 }
 
 bool Decoder::Decode() {
+  uint32_t preamble = 0;
+  if (!TakeCount(&preamble, 1)) return false;
+  at_ += preamble;
   uint8_t head[4] = {};
   if (!Take(head, sizeof head) || !Take32(&node_count_) || !Take32(&extern_count_)) return false;
   if (head[0] != kGraphVersion) return Fail("another version of the format");

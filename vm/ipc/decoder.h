@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "gc/handle.h"
 #include "vm/ipc/message_format.h"
 #include "vm/objects.h"
@@ -26,9 +27,9 @@ namespace weft::ipc {
 
 class Decoder {
  public:
-  // `bytes`: the graph. `externs`: array of what the externs stand for here (a Layout where the
-  // extern is the class of a tuple). Both must stay rooted by the caller, too.
-  Decoder(Vm& vm, std::vector<uint8_t> bytes, const gc::Root& externs);
+  // `bytes`: a message, whose preamble is passed over; they must stay where they are. `externs`:
+  // array of what the externs stand for here (a Layout where the extern is the class of a tuple).
+  Decoder(Vm& vm, absl::Span<const uint8_t> bytes, const gc::Root& externs);
 
   // False: error() says why, or no_room() tells that the heap refused.
   bool Decode() WEFT_ALLOCATES;
@@ -74,7 +75,7 @@ class Decoder {
   bool CheckQuotations() WEFT_ALLOCATES;
 
   Vm& vm_;
-  std::vector<uint8_t> bytes_;
+  absl::Span<const uint8_t> bytes_;
   size_t at_ = 0;
   const gc::Root& externs_;
   uint32_t node_count_ = 0;

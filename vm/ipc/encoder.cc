@@ -296,21 +296,23 @@ void Encoder::PutNode(Word word) {
 // most; sizes that need more than 32 bits are far beyond every limit.
 bool Encoder::Walk(Word root, size_t limit, Word stop_at) {
   stop_at_ = stop_at;
-  bytes_.assign(kGraphHeaderBytes, 0);
-  bytes_[0] = kGraphVersion;
+  bytes_.assign(kPreambleLengthBytes + kGraphHeaderBytes, 0);
+  bytes_[kPreambleLengthBytes] = kGraphVersion;
   PutValue(root);
   for (current_ = 0; current_ < nodes_.size() && !found_; ++current_) {
     const Word node = nodes_[current_];
     // What a huge leaf or array takes at least is known beforehand.
-    if (vm_.heap().SizeOf(gc::ObjectAt(node)) / 8 > limit) return false;
+    const size_t size = vm_.heap().SizeOf(gc::ObjectAt(node));
+    if (size / 8 > limit) return false;
+    if (size >= gc::kLargeBytes && !wants_parents_) bytes_.reserve(bytes_.size() + size);
     PutNode(node);
     if (bytes_.size() > limit) return false;
-    if (wants_parents_) bytes_.resize(kGraphHeaderBytes);
+    if (wants_parents_) bytes_.resize(kPreambleLengthBytes + kGraphHeaderBytes);
   }
   const auto node_count = static_cast<uint32_t>(nodes_.size());
   const auto extern_count = static_cast<uint32_t>(externs_.size());
-  std::memcpy(&bytes_[4], &node_count, sizeof node_count);
-  std::memcpy(&bytes_[8], &extern_count, sizeof extern_count);
+  std::memcpy(&bytes_[kPreambleLengthBytes + 4], &node_count, sizeof node_count);
+  std::memcpy(&bytes_[kPreambleLengthBytes + 8], &extern_count, sizeof extern_count);
   return true;
 }
 

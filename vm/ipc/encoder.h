@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -36,9 +37,10 @@ class Encoder {
   // nearest ancestor that has one.
   Encoder(Vm& vm, Word rules) WEFT_NO_ALLOC;
 
-  // False if it takes more than `limit` bytes.
+  // False if it takes more than `limit` bytes. The graph follows the 4 zero bytes of a message
+  // without a preamble.
   bool Encode(Word root, size_t limit) WEFT_NO_ALLOC;
-  [[nodiscard]] const std::vector<uint8_t>& bytes() const { return bytes_; }
+  std::vector<uint8_t> TakeBytes() { return std::move(bytes_); }
   [[nodiscard]] const std::vector<Extern>& externs() const { return externs_; }
 
   // The objects on a shortest way from root to target, both included; empty: there is none.

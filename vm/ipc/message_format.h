@@ -60,6 +60,9 @@ enum class ClassRule : uint8_t {
   kIdentityTable = 4,  // its first slot is a table
 };
 
+// A message begins: u32 length of its preamble, the preamble; then the graph.
+inline constexpr size_t kPreambleLengthBytes = 4;
+
 // A graph begins: u8 version, 3 bytes 0, u32 nodes, u32 externs; then the root value, the nodes.
 inline constexpr size_t kGraphHeaderBytes = 12;
 

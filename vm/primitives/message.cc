@@ -59,7 +59,7 @@ Outcome PrimEncode(Vm& vm, Args args) {
       externs.push_back(Word::Fixnum(static_cast<int64_t>(external.kind)));
       externs.push_back(external.word);
     }
-    bytes = encoder.bytes();
+    bytes = encoder.TakeBytes();
   }
   if (!fits) {
     args.set(0, Word::Fixnum(static_cast<int64_t>(bytes.size())));
@@ -75,15 +75,25 @@ Outcome PrimEncode(Vm& vm, Args args) {
 Outcome PrimDecode(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kByteArray)) return BadType(vm, TypeId::kByteArray, args, 0);
   if (!Is(args, 1, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 1);
-  std::vector<uint8_t> bytes;
+  // Large byte arrays never move; others are copied out of the collector's way.
+  std::vector<uint8_t> copy;
+  absl::Span<const uint8_t> bytes;
+  gc::Root rooted(vm.heap());
   gc::Root externs(vm.heap());
   {
     const gc::NoAlloc scope;
+    rooted.set(args.get(0));
     const auto* array = As<ByteArray>(args.get(0));
-    bytes.assign(array->bytes, array->bytes + array->size());
+    const auto size = static_cast<size_t>(array->size());
+    if (sizeof(ByteArray) + size >= gc::kLargeBytes) {
+      bytes = absl::Span<const uint8_t>(array->bytes, size);
+    } else {
+      copy.assign(array->bytes, array->bytes + size);
+      bytes = copy;
+    }
     externs.set(args.get(1));
   }
-  ipc::Decoder decoder(vm, std::move(bytes), externs);
+  ipc::Decoder decoder(vm, bytes, externs);
   const bool decoded = decoder.Decode();
   if (decoder.no_room() != 0) return NoRoom(vm, decoder.no_room());
   for (size_t i = 0; i < 4; ++i) args.set(i, gc::kFalse);
