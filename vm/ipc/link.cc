@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "gc/check.h"
+#include "gc/image_format.h"
 #include "vm/ipc/frame_value.h"
 #include "vm/scheduler.h"
 #include "vm/vm.h"
@@ -63,6 +64,11 @@ std::vector<uint8_t> HeaderOf(const Frame& frame) {
 void CloseAll(std::vector<int>& descriptors) {
   for (const int fd : descriptors) close(fd);
   descriptors.clear();
+}
+
+// Of the image that is mapped.
+uint64_t OwnBuild() {
+  return reinterpret_cast<const gc::ImageHeader*>(gc::kImageBase)->body_checksum;
 }
 
 // What is wrong with a header; null: nothing.
@@ -117,6 +123,7 @@ int Link::Open() {
   if (result == 0 && pidfd_ != kNoDescriptor) {
     result = events.Watch(pidfd_, EPOLLIN, &process_part_);
   }
+  if (result == 0) Notice(ControlType::kBuild, OwnBuild());
   return result;
 }
 
@@ -533,6 +540,9 @@ void Link::ReadControl() {
       case ControlType::kJoined:
         peer_joins_ = value != 0;
         break;
+      case ControlType::kBuild:
+        peer_build_ = value;
+        break;
       default:
         break;  // of a later version: no harm
     }
@@ -571,6 +581,8 @@ void Link::Notice(ControlType type, uint64_t value) {
 
 // --- ends
 // -----------------------------------------------------------------------------------------
+
+bool Link::is_other_build() const { return peer_build_ != 0 && peer_build_ != OwnBuild(); }
 
 int Link::Kill(int signal) {
   if (pidfd_ == kNoDescriptor) return 0;

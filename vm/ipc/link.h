@@ -50,6 +50,7 @@ enum class FrameKind : uint8_t {
 enum class ControlType : uint32_t {
   kCredit = 1,  // so many bytes of messages were taken
   kJoined = 2,  // value 1: somebody waits for the sibling's end
+  kBuild = 3,   // the first packet: checksum of the image
 };
 inline constexpr size_t kControlBytes = 16;
 
@@ -108,6 +109,10 @@ class Link {
   [[nodiscard]] int status() const { return status_; }
   // Somebody at the other end waits for this process to end.
   [[nodiscard]] bool peer_joins() const { return peer_joins_; }
+  // The other end has said that it runs another image.
+  [[nodiscard]] bool is_other_build() const;
+  // Takes what has come on the control socket.
+  void ReadControl();
   // What was wrong with what came; null: nothing.
   [[nodiscard]] const char* fault() const { return fault_; }
 
@@ -156,7 +161,6 @@ class Link {
   bool ReadSome(size_t* budget);
   bool EndOfStage();
   bool TakeDescriptors(msghdr* header);
-  void ReadControl();
   void WriteData() WEFT_ALLOCATES;
   int WriteHead();
   void WriteControl();
@@ -198,6 +202,7 @@ class Link {
   std::deque<std::unique_ptr<Outgoing>> out_;
   uint64_t outstanding_ = 0;
   uint64_t credit_owed_ = 0;
+  uint64_t peer_build_ = 0;  // 0: not known
   std::deque<std::pair<ControlType, uint64_t>> notices_;
   std::deque<std::unique_ptr<Waiter>> waiters_;
 };

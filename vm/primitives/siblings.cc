@@ -212,10 +212,11 @@ Outcome PrimWaitLink(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// ( link -- array ): { pid ended? status/f fault/f peer-joins? closed? has-frame? }
+// ( link -- array ): { pid ended? status/f fault/f peer-joins? closed? has-frame? other-build? }
 Outcome PrimLinkState(Vm& vm, Args args) {
   Link* link = LinkAt(vm, args, 0);
   if (link == nullptr) return NoLink(vm, args, 0);
+  link->ReadControl();
   gc::Root fault(vm.heap());
   if (link->fault() != nullptr) fault.set(MakeString(vm.heap(), link->fault()));
   gc::RootVector state(vm.heap());
@@ -229,6 +230,7 @@ Outcome PrimLinkState(Vm& vm, Args args) {
   state.push_back(Word::Bool(link->peer_joins()));
   state.push_back(Word::Bool(link->closed()));
   state.push_back(Word::Bool(link->HasFrame()));
+  state.push_back(Word::Bool(link->is_other_build()));
   return ArrayOf(vm, state, args, 0);
 }
 
