@@ -427,13 +427,34 @@ Word ConstructedLayout(const WordObject* word) WEFT_NO_ALLOC {
   return IsType(layout, TypeId::kLayout) ? layout : gc::kFalse;
 }
 
+// Does its static code call other words? Then it is not made of primitives alone, and its
+// definition need not be read: in the image, definitions lie apart.
+bool CallsWords(const WordObject* word) WEFT_NO_ALLOC {
+  if (!IsType(word->code, TypeId::kCode)) return false;
+  const Code* code = As<Code>(word->code);
+  if ((code->mode_and_counts.AsFixnum() & 0xFF) != static_cast<int64_t>(CodeMode::kStatic)) {
+    return false;
+  }
+  const uint32_t* at = code->instructions();
+  const uint32_t* end = at + code->instruction_count.AsFixnum();
+  for (; at < end; at += InfoOf(DecodeOp(*at)).words()) {
+    const Op op = DecodeOp(*at);
+    if (op == Op::kCall || op == Op::kTailCall || op == Op::kCallGeneric ||
+        op == Op::kTailCallGeneric) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Words of a few literals, shuffles and simple primitives are spliced: predicates, constants. Their
 // effect must be exactly what they declare, so that splicing cannot hide an error.
 bool IsSmall(const WordObject* word, const EffectCount& declared) WEFT_NO_ALLOC {
   constexpr int64_t kMaxElements = 5;
   constexpr int64_t kKeepsOwnFrame = kFlagMacro | kFlagParsing | kFlagDeferred | kFlagUncompiled;
-  if (word->generic_info.IsPointer() || !IsType(word->def, TypeId::kQuotation) ||
-      (word->flags.AsFixnum() & kKeepsOwnFrame) != 0 || declared.terminated || declared.has_rows) {
+  if (CallsWords(word) || word->generic_info.IsPointer() ||
+      !IsType(word->def, TypeId::kQuotation) || (word->flags.AsFixnum() & kKeepsOwnFrame) != 0 ||
+      declared.terminated || declared.has_rows) {
     return false;
   }
   const Word elements = As<Quotation>(word->def)->array;

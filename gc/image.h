@@ -2,10 +2,10 @@
 // except for the pages that the program itself writes (copy on write).
 //
 // Format, widths and version: docs/image-format.md. The objects that the given roots reach are
-// copied, in a deterministic order (breadth first from the roots, then what only cold slots reach,
-// objects without references last), to kImageBase...; the cell space is written as it is, at its
-// own addresses. Errors: absl::Status with what was wrong in the file (wrong id, truncated,
-// checksum); nothing is mapped then.
+// copied, in a deterministic order (breadth first from the roots, then what only cold slots reach;
+// of each part, objects without references last), to kImageBase...; the cell space is written as it
+// is, at its own addresses. Errors: absl::Status with what was wrong in the file (wrong id,
+// truncated, checksum); nothing is mapped then.
 #ifndef WEFT_GC_IMAGE_H_
 #define WEFT_GC_IMAGE_H_
 

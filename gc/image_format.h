@@ -10,7 +10,7 @@
 
 namespace weft::gc {
 
-inline constexpr uint32_t kImageVersion = 1;
+inline constexpr uint32_t kImageVersion = 2;
 inline constexpr char kImageMagic[8] = {'W', 'E', 'F', 'T', 'I', 'M', 'G', '\n'};
 inline constexpr size_t kImageIdBytes = 256;
 
@@ -28,7 +28,7 @@ struct ImageHeader {
   uint64_t user_data[8];
   uint64_t body_checksum;  // of everything behind the header page
   uint32_t id_bytes;
-  uint32_t reserved;
+  uint32_t hot_pages;  // of the file: the header and the objects that are not cold
   char id[kImageIdBytes];
   uint64_t header_checksum;  // of the header page with this field 0
 };

@@ -102,7 +102,8 @@ absl::Status ImageReader::CheckSizes() const {
   if (h.start_offset != objects_end || h.start_count != cards ||
       h.root_offset != RoundUp(h.start_offset + h.start_count * 4, 8) ||
       h.cell_offset != RoundUp(h.root_offset + h.root_count * 8, kPageBytes) ||
-      h.file_bytes != h.cell_offset + RoundUp(h.cell_bytes, kPageBytes)) {
+      h.file_bytes != h.cell_offset + RoundUp(h.cell_bytes, kPageBytes) ||
+      h.hot_pages > h.file_bytes / kPageBytes) {
     return Corrupt("its sections do not fit together");
   }
   if (file_bytes_ < h.file_bytes) {
@@ -142,6 +143,14 @@ absl::Status ImageReader::Map() {
     mmap(reinterpret_cast<void*>(kImageBase), header_.cell_offset, PROT_NONE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     return absl::ErrnoToStatus(error, absl::StrCat("cannot map the cells of ", path_));
+  }
+  // Kernels map the pages around a faulting one too, two MiB of them where the file lies in the
+  // page cache in large pieces, but not beyond the mapping. The advice splits it: what a program
+  // touches does not bring in what it does not.
+  const uint64_t cold = kImageBase + uint64_t{header_.hot_pages} * kPageBytes;
+  const uint64_t tables = RoundDown(kImageBase + header_.start_offset, kPageBytes);
+  if (cold < tables) {
+    (void)madvise(reinterpret_cast<void*>(cold), tables - cold, MADV_RANDOM);
   }
   Heap::Spaces& spaces = *heap_.spaces_;
   spaces.image.begin = kImageBase + kPageBytes;

@@ -77,9 +77,8 @@ class ImageWriter final : public ImageMap {
     next_ += heap_.SizeOf(object);
     order_.push_back(object);
   }
-  // Objects without references (tables of positions, stack maps) are rarely looked at: together
-  // behind all others they stay out of a small program's memory.
-  void MoveLeavesToTheEnd();
+  // Objects without references go behind the others, among the first `hot` and among the rest.
+  void MoveLeavesBehind(size_t hot);
   void CopyObjects(char* file) WEFT_NO_ANALYSIS;
   absl::Status WriteFile(const std::string& path, const std::string& file);
 
@@ -88,18 +87,24 @@ class ImageWriter final : public ImageMap {
   absl::flat_hash_map<uint64_t, uint64_t> map_;
   std::vector<Object*> order_;
   uint64_t next_ = kImageBase + kPageBytes;
+  uint64_t hot_end_ = 0;  // address behind the last object that is not cold
 };
 
-void ImageWriter::MoveLeavesToTheEnd() {
+void ImageWriter::MoveLeavesBehind(size_t hot) {
   const ShapeTable& shapes = heap_.spaces_->shapes;
-  std::stable_partition(order_.begin(), order_.end(), [&](const Object* object) {
+  const auto has_references = [&](const Object* object) {
     return ShapeTable::HasReferences(shapes.Of(object));
-  });
+  };
+  const auto middle = order_.begin() + static_cast<ptrdiff_t>(hot);
+  std::stable_partition(order_.begin(), middle, has_references);
+  std::stable_partition(middle, order_.end(), has_references);
   next_ = kImageBase + kPageBytes;
-  for (const Object* object : order_) {
-    map_[reinterpret_cast<uint64_t>(object)] = next_;
-    next_ += heap_.SizeOf(object);
+  for (size_t i = 0; i < order_.size(); ++i) {
+    if (i == hot) hot_end_ = next_;
+    map_[reinterpret_cast<uint64_t>(order_[i])] = next_;
+    next_ += heap_.SizeOf(order_[i]);
   }
+  if (hot == order_.size()) hot_end_ = next_;
 }
 
 void ImageWriter::CopyObjects(char* file) {
@@ -140,12 +145,13 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
       }
     };
     trace_all();
+    const size_t hot = order_.size();
     // These may add further cold ones.
     for (size_t i = 0; i < enqueuer.cold.size(); ++i) {
       Enqueue(enqueuer.cold[i]);
       trace_all();
     }
-    MoveLeavesToTheEnd();
+    MoveLeavesBehind(hot);
 
     ImageHeader header;
     std::memset(static_cast<void*>(&header), 0, sizeof(header));
@@ -162,6 +168,8 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
     header.cell_offset = RoundUp(header.root_offset + header.root_count * 8, kPageBytes);
     header.cell_bytes = parts.cell_bytes;
     header.file_bytes = header.cell_offset + RoundUp(header.cell_bytes, kPageBytes);
+    header.hot_pages =
+        static_cast<uint32_t>(RoundUp(hot_end_ - kImageBase, kPageBytes) / kPageBytes);
     header.identity_counter = heap_.identity_counter_;
     std::memcpy(header.user_data, parts.user_data, sizeof(header.user_data));
     header.id_bytes = static_cast<uint32_t>(id.size());

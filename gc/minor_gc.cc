@@ -30,10 +30,10 @@
 //
 // *Order.* Roots, cards, then the copies' fields. A root source is told that the collection is
 // minor so that it may skip stacks that have not run since the last one: they hold nothing young,
-// as every survivor was moved away then. Of a deep stack that has run it looks only at what is above
-// the topmost mark (StackMark in vm/context.h). That is also why there is no aging yet; with it, such
-// stacks and clean cards would need another reason to be skipped. (clean() in ScanCards is where it
-// would go.)
+// as every survivor was moved away then. Of a deep stack that has run it looks only at what is
+// above the topmost mark (StackMark in vm/context.h). That is also why there is no aging yet; with
+// it, such stacks and clean cards would need another reason to be skipped. (clean() in ScanCards is
+// where it would go.)
 //
 // *Weak references* are not traced. Those that were copied, and those on dirty cards, are listed;
 // after everything reachable has moved, a target that was not is dead and becomes f. No other weak

@@ -87,18 +87,21 @@ std::string ImageId() {
 
 namespace {
 
-// Definitions, effects and places are looked at by the compiler and in messages, not by code that
-// runs.
+// Definitions, stack maps and places are looked at by the compiler, the collector and in messages,
+// not by code that runs; but dynamic code is made of what has no static code when it is called.
 bool IsColdSlot(const gc::Object* holder, const Word* slot) {
   if (holder->shape() == ShapeOf(TypeId::kQuotation)) {
-    return slot != &static_cast<const Quotation*>(holder)->code;
+    const auto* quotation = static_cast<const Quotation*>(holder);
+    if (slot == &quotation->array) return quotation->code.IsPointer();
+    return slot != &quotation->code;
   }
   if (holder->shape() == ShapeOf(TypeId::kCode)) {
-    return slot == &static_cast<const Code*>(holder)->lines;
+    const auto* code = static_cast<const Code*>(holder);
+    return slot == &code->lines || slot == &code->maps;
   }
   if (holder->shape() == ShapeOf(TypeId::kWordObject)) {
     const auto* word = static_cast<const WordObject*>(holder);
-    return slot == &word->def || slot == &word->location || slot == &word->effect;
+    return (slot == &word->def && word->code.IsPointer()) || slot == &word->location;
   }
   return false;
 }
