@@ -131,6 +131,7 @@ void Descriptor::RunTurn() {
     }
   }
   WakeFlushed();
+  if (reader_.kind == TransferKind::kNone) WakeNextReader();
 }
 
 void Descriptor::WakeFlushed() {
@@ -151,6 +152,8 @@ void Descriptor::WakeNextReader() {
   const std::unique_ptr<Waiter> waiter = std::move(turns_.front());
   turns_.erase(turns_.begin());
   (void)io_.scheduler().EndWait(waiter->context, waiter->ticket, gc::kTrue);
+  // It may be cancelled before it tries: then the turn is the next one's.
+  if (!turns_.empty()) ScheduleTurn();
 }
 
 void Descriptor::Release(Transfer& transfer) {

@@ -162,6 +162,8 @@ class Descriptor final : public Watcher {
   void OnReady(uint32_t events) override;
   // Both directions go on, as far as they can.
   void RunTurn() WEFT_ALLOCATES;
+  // A thread that reads is done: it is the turn of the next in line.
+  void WakeNextReader() WEFT_ALLOCATES;
   // A transfer is over; what it held is given back.
   void Release(Transfer& transfer);
   // Wakes everybody with `error`; no transfer is left.
@@ -252,7 +254,6 @@ class Descriptor final : public Watcher {
   void ReturnBytes(Transfer& transfer);
   void Finish(Transfer& transfer, Step step, const gc::Root& value) WEFT_ALLOCATES;
   void WakeFlushed() WEFT_ALLOCATES;
-  void WakeNextReader() WEFT_ALLOCATES;
   void DropFdsBefore(uint64_t position);
   void NoteAgain(bool reading);
 

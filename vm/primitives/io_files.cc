@@ -246,8 +246,7 @@ int FdForChild(const Descriptor& descriptor, std::vector<int>* opened) {
     return fd;
   }
   const std::string path = absl::StrCat("/proc/self/fd/", fd);
-  const int anew =
-      open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+  const int anew = open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
   if (anew < 0) return fd;
   fcntl(anew, F_SETFL, flags & ~O_NONBLOCK);
   opened->push_back(anew);

@@ -110,6 +110,7 @@ Outcome RunTransfer(Vm& vm, Args args, Transfer& transfer, WaitReason reason, si
     return Outcome::kBlock;
   }
   descriptor.Release(transfer);
+  if (!transfer.writes) descriptor.WakeNextReader();
   const gc::NoAlloc scope;
   if (step == Step::kFailed) {
     vm.pending_error.set(value.get());
@@ -199,6 +200,7 @@ Outcome PrimFdReadByte(Vm& vm, Args args) {
   if (transfer.kind != TransferKind::kNone) return WaitForTurn(args, *descriptor, 0, timeout);
   if (!descriptor->in().empty()) {
     args.set(0, Word::Fixnum(descriptor->TakeByte()));
+    descriptor->WakeNextReader();
     return Outcome::kNext;
   }
   transfer.kind = TransferKind::kByte;
