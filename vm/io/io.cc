@@ -57,6 +57,8 @@ Scheduler& Io::scheduler() { return vm_.scheduler(); }
 EventLoop& Io::events() { return vm_.scheduler().events(); }
 
 Descriptor* Io::Add(int fd, FdKind kind) {
+  // While there still are descriptors to be had for the loop's own.
+  events().Open();
   if (free_.empty()) {
     // Handles 0, 1 and 2 are the standard ones.
     if (slots_.empty()) slots_.resize(kStandardCount);
