@@ -297,6 +297,22 @@ def test_waiting_siblings_use_no_processor():
     assert used <= 1, f"{used} ticks in a second"
 
 
+def test_an_interrupt_reaches_siblings():
+    text = USES + """IN: s
+USE: signals
+[ "SIGINT has come" print flush ] "SIGINT" on-signal
+[ [ 600 seconds sleep ] [ interrupted? parent-vm vm-send ] recover 5 ] spawn-vm
+"ready" print flush dup vm-receive . join-vm .
+"""
+    process = start(text)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)  # the sibling sleeps
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert output == "SIGINT has come\nt\n5\n", (output, errors)
+    assert errors == "", errors
+
+
 # --- bytes that are no frame
 
 def test_a_sibling_refuses_bytes_that_are_no_frame():
