@@ -48,6 +48,16 @@ bool ReadEffect(const Vm& vm, Word effect, EffectCount* count) {
   return true;
 }
 
+bool ReadInputHeight(const Vm& vm, Word effect, int64_t i, int* height) {
+  const Word in = *gc::ObjectAt(effect)->field(kIn);
+  const Word input = As<Array>(in)->elements[i];
+  if (!IsType(input, TypeId::kArray) || As<Array>(input)->size() != 2) return false;
+  EffectCount declared;
+  if (!ReadEffect(vm, As<Array>(input)->elements[1], &declared)) return false;
+  *height = declared.height();
+  return declared.has_rows && declared.same_rows && !declared.terminated;
+}
+
 bool Fits(const EffectCount& inferred, const EffectCount& declared) {
   if (inferred.terminated) return inferred.inputs <= declared.inputs;
   if (declared.terminated) return false;

@@ -27,6 +27,10 @@ struct EffectCount {
 // False if `effect` is not a well-formed effect tuple.
 bool ReadEffect(const Vm& vm, Word effect, EffectCount* count) WEFT_NO_ALLOC;
 
+// What a word with this effect declares for the quotation that is its input number `i`: true if it
+// must leave the stack, below what it takes and leaves itself, as high as it was (..a -- ..a).
+bool ReadInputHeight(const Vm& vm, Word effect, int64_t i, int* height) WEFT_NO_ALLOC;
+
 // What may be declared for code of effect `inferred`: as many or more inputs, the same height; code
 // that never returns fits every declaration, and only it fits "-- * )".
 bool Fits(const EffectCount& inferred, const EffectCount& declared);

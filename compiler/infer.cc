@@ -309,7 +309,37 @@ bool Builder::IsCallable(ValueId id) const {
   return false;
 }
 
+// The quotations that the word at hand is given, as far as it declares their height.
+void Builder::NoteDeclaredHeights(const WordObject* word) {
+  EffectCount effect;
+  if (!ReadEffect(unit_.vm, word->effect, &effect) ||
+      static_cast<size_t>(effect.inputs) > s_.data.size()) {
+    return;
+  }
+  for (int i = 0; i < effect.inputs; ++i) {
+    const ValueId id = Peek(effect.inputs - 1 - i);
+    int height = 0;
+    if (IsCallable(id) && ReadInputHeight(unit_.vm, word->effect, i, &height)) {
+      unit_.declared_heights.try_emplace(
+          id, Unit::Declared{height, Word::Pointer(word), unit_.site, position_});
+    }
+  }
+}
+
 bool Builder::RunCallable(ValueId callable, int tail, Word who) {
+  const auto declared = unit_.declared_heights.find(callable);
+  if (declared == unit_.declared_heights.end()) return RunCallableParts(callable, tail, who);
+  const Unit::Declared wanted = declared->second;
+  const size_t before = s_.data.size();
+  if (!RunCallableParts(callable, tail, who)) return false;
+  if (s_.end != End::kOpen) return true;
+  const auto height = static_cast<int>(s_.data.size()) - static_cast<int>(before);
+  if (height == wanted.height) return true;
+  unit_.site = wanted.site;
+  return unit_.Fail("unbalanced-recursion", wanted.word, wanted.position);
+}
+
+bool Builder::RunCallableParts(ValueId callable, int tail, Word who) {
   // Chains of composed callables are followed iteratively along their second part.
   while (true) {
     Value value = At(callable);
@@ -333,6 +363,7 @@ bool Builder::RunCallable(ValueId callable, int tail, Word who) {
       case Value::kCurried:
         Push(value.first);
         callable = value.second;
+        if (unit_.declared_heights.contains(callable)) return RunCallable(callable, tail, who);
         break;
       case Value::kComposed: {
         if (unit_.depth >= Unit::kMaxDepth) return Fail("too-big", who);
@@ -342,6 +373,7 @@ bool Builder::RunCallable(ValueId callable, int tail, Word who) {
         if (!ok) return false;
         if (s_.end != End::kOpen) return true;
         callable = value.second;
+        if (unit_.declared_heights.contains(callable)) return RunCallable(callable, tail, who);
         break;
       }
     }

@@ -64,6 +64,8 @@ class Builder {
   void NoteSite(Word element) WEFT_NO_ALLOC;
   bool RunElement(Word element, int tail) WEFT_NO_ALLOC;
   bool RunCallable(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;
+  bool RunCallableParts(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;
+  void NoteDeclaredHeights(const WordObject* word) WEFT_NO_ALLOC;
   bool ApplyWord(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyShuffle(const EffectCounts& counts) WEFT_NO_ALLOC;
   bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;

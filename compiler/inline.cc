@@ -72,6 +72,7 @@ bool Builder::ApplyInline(Word word, int tail) {
   bool plain_inline = false;
   FindFrame(word, &plain_inline);
   if (plain_inline) return Fail("undeclared-recursion", word);
+  NoteDeclaredHeights(As<WordObject>(word));
   unit_.scopes.push_back({scope_, word, -1});
   const ScopeId scope = static_cast<ScopeId>(unit_.scopes.size() - 1);
   return RunQuotation(As<WordObject>(word)->def, scope, tail);

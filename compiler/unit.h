@@ -92,6 +92,15 @@ struct Unit {
   absl::flat_hash_set<uint64_t> seen_dependencies;
   absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
 
+  // Callables that were given to an inline word which declares by how much each must raise the
+  // stack.
+  struct Declared {
+    int height;
+    Word word;
+    int site;  // of the call, as `site` below
+    Position position;
+  };
+  absl::flat_hash_map<ValueId, Declared> declared_heights;
   std::vector<Site> sites;
   int site = -1;  // the one that is being followed
   Stop stop = Stop::kNone;
