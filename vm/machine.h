@@ -73,8 +73,8 @@ size_t FrameNeed(Vm& vm, const uint32_t* at) WEFT_NO_ALLOC;
 // Puts the first frame of a new context in place: runs `callable` in dynamic mode.
 void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_ALLOCATES;
 
-// --- waits (vm/machine_threads.cc). The current context stands behind the primitive that parked it.
-// Its wake_value becomes the primitive's result, or is thrown there.
+// --- waits (vm/machine_threads.cc). The current context stands behind the primitive that parked
+// it. Its wake_value becomes the primitive's result, or is thrown there.
 void StoreWakeValue(Context& context);
 void ThrowWakeValue(Vm& vm) WEFT_ALLOCATES;
 // Its wait goes on, but first an injected error is thrown out of it, or the signal handler runs on

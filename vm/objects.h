@@ -166,10 +166,10 @@ struct Layout : Object {
 // Bytecode (pinned; its space never moves, frames hold bare return addresses into it).
 // Literals lie below the instructions; kLit operands count down from the instruction.
 struct Code : Object {
-  Word owner;  // word or quotation
-  Word keep;   // array of what raw literals (cells, caches) refer to, or f
-  Word maps;   // byte-array: stack maps (vm/stack_map.h)
-  Word lines;  // array { path rows }: vm/line_table.h
+  Word owner;              // word or quotation
+  Word keep;               // array of what raw literals (cells, caches) refer to, or f
+  Word maps;               // byte-array: stack maps (vm/stack_map.h)
+  Word lines;              // array { path rows }: vm/line_table.h
   Word mode_and_counts;    // fixnum: CodeMode | inputs << 8 | outputs << 16
   Word literal_count;      // fixnum
   Word instruction_count;  // fixnum, in 32-bit words

@@ -67,7 +67,8 @@ class Scheduler : public gc::RootSource {
 
   // --- signals: the main context is told at the next slice boundary, one at a time.
   bool signals_held = false;
-  // The record under the running handler: its place in the main context's call stack, and its words.
+  // The record under the running handler: its place in the main context's call stack, and its
+  // words.
   struct HandlerRecord {
     uint64_t offset = 0;
     uint64_t words[3] = {};
