@@ -121,13 +121,17 @@ void Descriptor::RunTurn() {
     const Step step = ProgressOut(value);
     if (step == Step::kTurn) ScheduleTurn();
     if (step == Step::kFailed) {
-      // What could not be sent is lost for all that waited for it.
+      // What could not be sent is lost for all that waited for it. Standard error that nobody reads
+      // is dropped: there is nowhere left to complain.
       out_.Clear();
-      for (std::unique_ptr<Waiter>& waiter : flushes_) {
-        const gc::NoAlloc scope;
-        (void)io_.scheduler().FailWait(waiter->context, waiter->ticket, value.get());
+      if (standard_ != 2) {
+        std::vector<std::unique_ptr<Waiter>> failed;
+        failed.swap(flushes_);
+        for (const std::unique_ptr<Waiter>& waiter : failed) {
+          const gc::NoAlloc scope;
+          (void)io_.scheduler().FailWait(waiter->context, waiter->ticket, value.get());
+        }
       }
-      flushes_.clear();
     }
   }
   WakeFlushed();
