@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "gc/check.h"
+#include "vm/ipc/fork.h"
 #include "vm/machine.h"
 #include "vm/machine_internal.h"
 #include "vm/primitives.h"
@@ -76,6 +77,7 @@ void EndSlice(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
     return;
   }
   context.retry_at = at;
+  ipc::NotePlace(vm);
   if (scheduler.no_preemption > 0) {
     vm.budget = scheduler.DrawSlice();
     return;
@@ -126,6 +128,7 @@ void Park(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
     EnterThrow(vm, at);
     return;
   }
+  ipc::NotePlace(vm);
   scheduler.SwitchAway(/*ready=*/false);
 }
 

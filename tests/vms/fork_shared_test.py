@@ -127,7 +127,7 @@ class Program(unittest.TestCase):
 class Forks(Program):
     def test_killed_child_is_reported_with_the_signal(self):
         process = self.start('''
-            [ f [ drop "ready" print flush 1000 seconds sleep ] fork-map ]
+            [ f [ drop "ready" print flush 1000 seconds sleep 5 ] fork-map ]
             [ [ vm-died? . ] [ status>> . ] [ name>> . ] tri ] recover
             5 [ sq ] fork-map .''')
         self.assertEqual(process.stdout.readline(), 'ready\n')
@@ -135,14 +135,15 @@ class Forks(Program):
         before = time.monotonic()
         os.kill(child, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
-        self.assertEqual((out, err), ('t\n-9\n"forked child"\n25\n', ''))
+        self.assertRegex(out, r'^t\n-9\n"forked child, last seen at .*program.weft:6:\d+"\n25\n$')
+        self.assertEqual(err, '')
         self.assertFalse(exists(child))
         self.assertLess(time.monotonic() - before, 30)
 
     def test_killed_piece_is_named_and_the_others_end(self):
         process = self.start('''
             1 fork-chunk-size set-global 4 fork-children set-global
-            [ 4 <iota> [ drop "ready" print flush 1000 seconds sleep ] parallel-fork-map ]
+            [ 4 <iota> [ drop "ready" print flush 1000 seconds sleep 5 ] parallel-fork-map ]
             [ [ status>> . ] [ name>> print ] bi ] recover
             "end" print flush readln drop''')
         for _ in range(4):
@@ -152,7 +153,7 @@ class Forks(Program):
         os.kill(children[2], signal.SIGKILL)
         self.assertEqual(process.stdout.readline(), '-9\n')
         self.assertRegex(process.stdout.readline(),
-                         r'forked child for piece \d, elements (\d) to \1')
+                         r'forked child for piece \d, elements (\d) to \1, last seen at .*program.weft:7:')
         self.assertEqual(process.stdout.readline(), 'end\n')
         self.assertTrue(until(lambda: not children_of(process.pid)), 'children or zombies are left')
 
@@ -167,7 +168,7 @@ class Forks(Program):
 
     def test_killed_parent_leaves_no_child(self):
         process = self.start('''
-            [ f [ drop f [ drop "ready" print flush 1000 seconds sleep ] fork-map ] fork-map ]
+            [ f [ drop f [ drop "ready" print flush 1000 seconds sleep 5 ] fork-map ] fork-map ]
             [ drop f ] recover .''')
         self.assertEqual(process.stdout.readline(), 'ready\n')
         children = [pid for pid, _ in children_of(process.pid)]
@@ -178,7 +179,7 @@ class Forks(Program):
 
     def test_cancelled_wait_ends_the_child(self):
         process = self.start('''
-            [ f [ drop "ready" print flush 1000 seconds sleep ] fork-map ] "waits" spawn
+            [ f [ drop "ready" print flush 1000 seconds sleep 5 ] fork-map ] "waits" spawn
             readln drop
             cancel-thread "cancelled" print flush
             readln drop''')

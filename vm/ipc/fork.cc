@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -9,14 +10,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "vm/io/io.h"
 #include "vm/ipc/link.h"
 #include "vm/ipc/shared_memory.h"
 #include "vm/ipc/spawn.h"
+#include "vm/line_table.h"
 #include "vm/machine.h"
 #include "vm/scheduler.h"
+#include "vm/stack_walker.h"
+#include "vm/strings.h"
 #include "vm/vm.h"
 
 namespace weft::ipc {
@@ -29,7 +37,12 @@ struct State {
   // Links of children that were given up and may not be gone yet.
   std::vector<uint32_t> ending;
   int64_t link_to_parent = kNoLink;
+  std::vector<std::pair<uint32_t, ForkPlace*>> places;  // of the children, by link
 };
+
+void FreePlace(ForkPlace* place) {
+  if (place != nullptr) munmap(place, sizeof(ForkPlace));
+}
 
 State& TheState() {
   static State* const state = new State();
@@ -76,6 +89,45 @@ int OpenPidfd(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 
 
 }  // namespace
 
+ForkPlace* own_place = nullptr;
+
+// The innermost frame of the program's own: code outside the image.
+void WritePlace(Vm& vm) WEFT_NO_ANALYSIS {
+  static const Code* last_code = nullptr;
+  static uint32_t last_index = 0;
+  constexpr int kFrames = 64;
+  StackWalker walker(vm, StackState::Of(*vm.current()));
+  for (int frames = 0; frames < kFrames;) {
+    const StackWalker::Event event = walker.Next();
+    if (event == StackWalker::Event::kEnd) return;
+    if (event != StackWalker::Event::kStaticFrame && event != StackWalker::Event::kDynamicFrame) {
+      continue;
+    }
+    ++frames;
+    const Code* code = walker.code();
+    if (reinterpret_cast<uint64_t>(code) - gc::kImageBase < gc::kImageSpan) continue;
+    if (code == last_code && walker.pc_index() == last_index) return;
+    const SourcePosition position = FindPosition(code, walker.pc_index());
+    if (!IsType(position.path, TypeId::kString) || position.line == 0) continue;
+    last_code = code;
+    last_index = walker.pc_index();
+    const std::string text = ToUtf8(position.path) + ":" + std::to_string(position.line) + ":" +
+                             std::to_string(position.column);
+    const uint32_t next = 1 - own_place->current;
+    if (text.size() >= sizeof own_place->text[next]) return;
+    std::memcpy(own_place->text[next], text.c_str(), text.size() + 1);
+    __atomic_store_n(&own_place->current, next, __ATOMIC_RELEASE);
+    return;
+  }
+}
+
+std::string PlaceOf(uint32_t link) {
+  for (const auto& [id, place] : TheState().places) {
+    if (id == link && place != nullptr) return place->text[place->current & 1];
+  }
+  return "";
+}
+
 bool InForkedChild() { return TheState().link_to_parent != kNoLink; }
 uint32_t LinkToParent() { return static_cast<uint32_t>(TheState().link_to_parent); }
 
@@ -97,6 +149,10 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
   (void)SharedMemory::Of(vm);
   const gc::Root namestack(vm.heap(), vm.current()->namestack);
   const pid_t parent = getpid();
+  // Without it nothing is lost but a place in a report.
+  void* memory =
+      mmap(nullptr, sizeof(ForkPlace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ForkPlace* place = memory == MAP_FAILED ? nullptr : new (memory) ForkPlace();
   vm.io().helpers().ParkAll();
   // A signal that came now would be noted by both.
   sigset_t all;
@@ -106,6 +162,8 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
   const pid_t pid = fork();
   error = errno;
   if (pid == 0) {
+    own_place = place;
+    state.places.clear();
     close(data[0]);
     close(control[0]);
     BecomeChild(vm, parent, data[1], control[1]);
@@ -136,6 +194,7 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
     *failed = "epoll_ctl";
     if (error == 0) {
       *link = made;
+      state.places.emplace_back(made->id(), place);
       return 0;
     }
     LinkTable::Of(vm).Remove(made->id());
@@ -143,6 +202,7 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
     close(data[0]);
     close(control[0]);
   }
+  FreePlace(place);
   if (pid > 0) {
     kill(pid, SIGKILL);
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
@@ -152,6 +212,11 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
 }
 
 void EndFork(Vm& vm, uint32_t id) {
+  std::erase_if(TheState().places, [id](const std::pair<uint32_t, ForkPlace*>& entry) {
+    if (entry.first != id) return false;
+    FreePlace(entry.second);
+    return true;
+  });
   Link* link = LinkTable::Of(vm).Find(id);
   if (link == nullptr) return;
   (void)link->Kill(SIGKILL);

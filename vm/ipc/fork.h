@@ -12,6 +12,7 @@
 #define WEFT_VM_IPC_FORK_H_
 
 #include <cstdint>
+#include <string>
 
 #include "gc/handle.h"
 #include "vm/objects.h"
@@ -35,6 +36,21 @@ void EndFork(Vm& vm, uint32_t link);
 // Whether this process is a forked child; then its link to the parent.
 bool InForkedChild();
 uint32_t LinkToParent();
+
+// In a forked child: memory shared with the parent, for the place where the program is, in text.
+// Two of them, as the child may die while it writes one.
+struct ForkPlace {
+  uint32_t current = 0;
+  char text[2][512] = {};
+};
+extern ForkPlace* own_place;  // null in a process that was not forked
+void WritePlace(Vm& vm);
+// At the end of a slice or before a wait of a forked child.
+inline void NotePlace(Vm& vm) {
+  if (own_place != nullptr) WritePlace(vm);
+}
+// Where the child of that link was last: "path:line:column"; empty if it is not known.
+std::string PlaceOf(uint32_t link);
 
 // The end of a forked child: what it has written goes out, and nothing of the parent's is torn
 // down.

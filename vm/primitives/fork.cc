@@ -41,6 +41,16 @@ Outcome PrimLinkToParent(Vm&, Args args) {
   return Outcome::kNext;
 }
 
+// ( link -- string ): empty if it is not known
+Outcome PrimForkPlace(Vm& vm, Args args) {
+  std::string place;
+  if (args.is_fixnum(0) && args.fixnum(0) >= 0 && args.fixnum(0) <= UINT32_MAX) {
+    place = ipc::PlaceOf(static_cast<uint32_t>(args.fixnum(0)));
+  }
+  args.set(0, MakeString(vm.heap(), place));
+  return Outcome::kNext;
+}
+
 // ( link -- )
 Outcome PrimEndFork(Vm& vm, Args args) {
   if (!args.is_fixnum(0) || args.fixnum(0) < 0 || args.fixnum(0) > UINT32_MAX) {
