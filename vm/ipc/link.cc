@@ -30,37 +30,6 @@ constexpr size_t kGrowBytes = size_t{256} << 10;
 // A peer that keeps to its credit never gets here.
 constexpr size_t kMaxInbox = 4 * Link::kWindow;
 
-template <class T>
-T Load(const uint8_t* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof value);
-  return value;
-}
-
-template <class T>
-void Append(std::vector<uint8_t>& bytes, T value) {
-  const size_t at = bytes.size();
-  bytes.resize(at + sizeof value);
-  std::memcpy(&bytes[at], &value, sizeof value);
-}
-
-size_t MarksFor(size_t descriptors) {
-  return (descriptors + kDescriptorsPerMark - 1) / kDescriptorsPerMark;
-}
-
-std::vector<uint8_t> HeaderOf(const Frame& frame) {
-  std::vector<uint8_t> bytes;
-  bytes.reserve(kFrameHeaderBytes);
-  Append(bytes, kFrameMagic);
-  Append(bytes, kFrameVersion);
-  bytes.push_back(static_cast<uint8_t>(frame.kind));
-  bytes.push_back(0);
-  Append(bytes, static_cast<uint32_t>(frame.descriptors.size()));
-  Append(bytes, uint32_t{0});
-  Append(bytes, uint64_t{frame.bytes.size()});
-  return bytes;
-}
-
 void CloseAll(std::vector<int>& descriptors) {
   for (const int fd : descriptors) close(fd);
   descriptors.clear();
@@ -71,24 +40,7 @@ uint64_t OwnBuild() {
   return reinterpret_cast<const gc::ImageHeader*>(gc::kImageBase)->body_checksum;
 }
 
-// What is wrong with a header; null: nothing.
-const char* FaultOfHeader(const uint8_t* header) {
-  if (Load<uint32_t>(header) != kFrameMagic) return "bytes that are no frame of a message";
-  if (Load<uint16_t>(header + 4) != kFrameVersion) return "a frame of another version";
-  if (header[6] > static_cast<uint8_t>(FrameKind::kStart) || header[7] != 0) {
-    return "a frame of a kind that is not known";
-  }
-  if (Load<uint32_t>(header + 8) > kMaxDescriptors) return "a frame with too many descriptors";
-  if (Load<uint32_t>(header + 12) != 0) return "a frame with flags that are not known";
-  if (Load<uint64_t>(header + 16) > kMaxFrameBytes) return "a frame that is too large";
-  return nullptr;
-}
-
 }  // namespace
-
-size_t Frame::WireBytes() const {
-  return kFrameHeaderBytes + MarksFor(descriptors.size()) + bytes.size();
-}
 
 Link::Link(Vm& vm, uint32_t id, int data, int control)
     : vm_(vm), id_(id), data_(data), control_(control) {
@@ -394,8 +346,8 @@ bool Link::EndOfStage() {
         return false;
       }
       incoming_.kind = static_cast<FrameKind>(in_[6]);
-      descriptors_wanted_ = Load<uint32_t>(&in_[8]);
-      const auto length = Load<uint64_t>(&in_[16]);
+      descriptors_wanted_ = LoadLittle<uint32_t>(&in_[8]);
+      const auto length = LoadLittle<uint64_t>(&in_[16]);
       in_.clear();
       incoming_.bytes.clear();
       stage_ = Stage::kMarks;
@@ -405,7 +357,7 @@ bool Link::EndOfStage() {
         wanted_ = length;
         if (length == 0) return EndOfStage();
       } else {
-        Append(incoming_.bytes, length);  // kept until the marks are read
+        AppendLittle(incoming_.bytes, length);  // kept until the marks are read
       }
       return true;
     }
@@ -414,7 +366,7 @@ bool Link::EndOfStage() {
         Fault("another number of descriptors than was announced");
         return false;
       }
-      wanted_ = Load<uint64_t>(incoming_.bytes.data());
+      wanted_ = LoadLittle<uint64_t>(incoming_.bytes.data());
       stage_ = Stage::kBody;
       in_.clear();
       return wanted_ != 0 || EndOfStage();
@@ -532,8 +484,8 @@ void Link::ReadControl() {
       return;
     }
     if (count != static_cast<ssize_t>(kControlBytes)) continue;
-    const auto value = Load<uint64_t>(packet + 8);
-    switch (static_cast<ControlType>(Load<uint32_t>(packet))) {
+    const auto value = LoadLittle<uint64_t>(packet + 8);
+    switch (static_cast<ControlType>(LoadLittle<uint32_t>(packet))) {
       case ControlType::kCredit:
         outstanding_ -= std::min(outstanding_, value);
         break;
@@ -553,10 +505,10 @@ void Link::WriteControl() {
   while (control_ != kNoDescriptor && (credit_owed_ > 0 || !notices_.empty())) {
     const bool is_credit = credit_owed_ > 0;
     std::vector<uint8_t> packet;
-    Append(packet,
-           static_cast<uint32_t>(is_credit ? ControlType::kCredit : notices_.front().first));
-    Append(packet, uint32_t{0});
-    Append(packet, is_credit ? credit_owed_ : notices_.front().second);
+    AppendLittle(packet,
+                 static_cast<uint32_t>(is_credit ? ControlType::kCredit : notices_.front().first));
+    AppendLittle(packet, uint32_t{0});
+    AppendLittle(packet, is_credit ? credit_owed_ : notices_.front().second);
     const ssize_t sent = send(control_, packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
@@ -639,82 +591,6 @@ void Link::Close() {
   CloseSockets();
   CheckEnded();
   Deliver();
-}
-
-// --- ends that move
-// -------------------------------------------------------------------------------
-
-bool Link::IsIdle() const { return out_.empty() && waiters_.empty() && !ended_ && pid_ == 0; }
-
-bool Link::Save(State* state) const {
-  if (stage_ != Stage::kHeader || !in_.empty() || !notices_.empty()) return false;
-  state->outstanding = outstanding_;
-  state->owed = credit_owed_;
-  for (const Frame& frame : inbox_) {
-    if (!frame.descriptors.empty()) return false;
-    const std::vector<uint8_t> header = HeaderOf(frame);
-    state->buffered.insert(state->buffered.end(), header.begin(), header.end());
-    state->buffered.insert(state->buffered.end(), frame.bytes.begin(), frame.bytes.end());
-  }
-  return true;
-}
-
-bool Link::Restore(const State& state) {
-  outstanding_ = state.outstanding;
-  credit_owed_ = state.owed;
-  size_t at = 0;
-  while (at < state.buffered.size()) {
-    const size_t left = state.buffered.size() - at;
-    const uint8_t* header = &state.buffered[at];
-    if (left < kFrameHeaderBytes || FaultOfHeader(header) != nullptr) return false;
-    const auto length = Load<uint64_t>(header + 16);
-    if (Load<uint32_t>(header + 8) != 0 || length > left - kFrameHeaderBytes) return false;
-    Frame frame;
-    frame.bytes.assign(header + kFrameHeaderBytes, header + kFrameHeaderBytes + length);
-    at += frame.WireBytes();
-    inbox_bytes_ += frame.WireBytes();
-    inbox_.push_back(std::move(frame));
-  }
-  return true;
-}
-
-// --- the table
-// ------------------------------------------------------------------------------------
-
-// One VM per process (vm/vm.h), and the links end with the process.
-LinkTable& LinkTable::Of(Vm&) {
-  static LinkTable* const table = new LinkTable();
-  return *table;
-}
-
-Link* LinkTable::Add(Vm& vm, int data, int control) {
-  links_.push_back(std::make_unique<Link>(vm, static_cast<uint32_t>(links_.size()), data, control));
-  return links_.back().get();
-}
-
-Link* LinkTable::Find(int64_t id) const {
-  if (id < 0 || id >= static_cast<int64_t>(links_.size())) return nullptr;
-  return links_[static_cast<size_t>(id)].get();
-}
-
-void LinkTable::Remove(int64_t id) {
-  if (Find(id) != nullptr) links_[static_cast<size_t>(id)].reset();
-}
-
-void LinkTable::ForgetAll() {
-  for (auto& link : links_) {
-    if (link != nullptr) link->Forget();
-  }
-}
-
-std::vector<int> LinkTable::OwnDescriptors() const {
-  std::vector<int> result;
-  for (const auto& link : links_) {
-    if (link == nullptr) continue;
-    if (link->data() >= 0) result.push_back(link->data());
-    if (link->control() >= 0) result.push_back(link->control());
-  }
-  return result;
 }
 
 }  // namespace weft::ipc

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "vm/events.h"
+#include "vm/ipc/frame.h"
 #include "vm/objects.h"
 #include "vm/wait.h"
 
@@ -28,24 +29,6 @@ class Vm;
 
 namespace weft::ipc {
 
-// A frame begins: magic, u16 version, u8 kind, u8 0, u32 descriptors, u32 0, u64 length; then one
-// byte kDescriptorMark for every kDescriptorsPerMark descriptors or part of them, with which they
-// come; then `length` bytes.
-inline constexpr uint32_t kFrameMagic = 0x4D544657;  // "WFTM"
-inline constexpr uint16_t kFrameVersion = 1;
-inline constexpr size_t kFrameHeaderBytes = 24;
-inline constexpr size_t kDescriptorsPerMark = 253;
-inline constexpr uint8_t kDescriptorMark = 0x46;
-inline constexpr uint32_t kMaxDescriptors = 65536;
-inline constexpr uint64_t kMaxFrameBytes = uint64_t{1} << 31;
-
-enum class FrameKind : uint8_t {
-  kMessage = 0,  // of the program; takes credit
-  kResult = 1,   // the sibling is done
-  kError = 2,    // the sibling dies of an error
-  kStart = 3,    // what the sibling is to run
-};
-
 // A control packet: u32 type, u32 0, u64 value.
 enum class ControlType : uint32_t {
   kCredit = 1,  // so many bytes of messages were taken
@@ -53,13 +36,6 @@ enum class ControlType : uint32_t {
   kBuild = 3,   // the first packet: checksum of the image
 };
 inline constexpr size_t kControlBytes = 16;
-
-struct Frame {
-  FrameKind kind = FrameKind::kMessage;
-  std::vector<uint8_t> bytes;
-  std::vector<int> descriptors;
-  [[nodiscard]] size_t WireBytes() const;
-};
 
 class Link {
  public:
