@@ -17,7 +17,8 @@
 //       "unbalanced-recursion" may have data { word argument ... }: the inline word that the text
 //       itself
 //                              calls, and its literal quotations (f: another argument); also for a
-//                              quotation that does not keep the height its word declares (..a -- ..a)
+//                              quotation that does not keep the height its word declares (..a --
+//                              ..a)
 //       "unbalanced-branches"  data: array of effects, one a branch
 //       "effect-mismatch"      data { declared inferred }
 //       "too-big"              data f; only for quotations without declared effect: with one, the
