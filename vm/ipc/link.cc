@@ -129,8 +129,7 @@ void Link::Part::OnReady(uint32_t events) WEFT_NO_ANALYSIS {
   }
 }
 
-// --- waiting
-// --------------------------------------------------------------------------------------
+// --- waiting -----------------------------------------------------------------------------------
 
 Link::Waiter* Link::NewWaiter(decltype(Waiter::role) role) {
   waiters_.push_back(std::make_unique<Waiter>());
@@ -174,8 +173,7 @@ void Link::Wake(Waiter* waiter, Word value) {
   vm_.scheduler().EndWait(context_id, ticket, value);
 }
 
-// --- sending
-// --------------------------------------------------------------------------------------
+// --- sending -----------------------------------------------------------------------------------
 
 bool Link::Send(Frame frame, Word object, int* result) {
   if (data_ == kNoDescriptor || ended_ || fault_ != nullptr) {
@@ -278,8 +276,7 @@ void Link::FailSenders(int result) {
   while (!out_.empty()) FinishHead(result);
 }
 
-// --- receiving
-// ------------------------------------------------------------------------------------
+// --- receiving ---------------------------------------------------------------------------------
 
 void Link::Fault(const char* what) {
   if (fault_ == nullptr) fault_ = what;
@@ -467,8 +464,7 @@ bool Link::WaitForEnd(Word object, int64_t timeout_ns) {
   return false;
 }
 
-// --- control
-// --------------------------------------------------------------------------------------
+// --- control -----------------------------------------------------------------------------------
 
 void Link::ReadControl() {
   while (control_ != kNoDescriptor && !control_ended_) {
@@ -531,8 +527,7 @@ void Link::Notice(ControlType type, uint64_t value) {
   WriteControl();
 }
 
-// --- ends
-// -----------------------------------------------------------------------------------------
+// --- ends --------------------------------------------------------------------------------------
 
 bool Link::is_other_build() const { return peer_build_ != 0 && peer_build_ != OwnBuild(); }
 

@@ -4,8 +4,7 @@
 
 namespace weft::ipc {
 
-// --- ends that move
-// -------------------------------------------------------------------------------
+// --- ends that move ----------------------------------------------------------------------------
 
 bool Link::IsIdle() const { return out_.empty() && waiters_.empty() && !ended_ && pid_ == 0; }
 
@@ -41,8 +40,7 @@ bool Link::Restore(const State& state) {
   return true;
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table ---------------------------------------------------------------------------------
 
 // One VM per process (vm/vm.h), and the links end with the process.
 LinkTable& LinkTable::Of(Vm&) {
