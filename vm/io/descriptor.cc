@@ -82,7 +82,7 @@ void Descriptor::ScheduleTurn() {
   if (turn_pending_) return;
   turn_pending_ = true;
   io_.events().Open();
-  io_.events().Post([io = &io_, handle = handle_, standard = standard_] {
+  io_.events().Post([io = &io_, handle = handle_, standard = standard_]() WEFT_NO_ANALYSIS {
     Descriptor* descriptor = standard >= 0 ? io->standard_[standard].get() : io->Find(handle);
     if (descriptor == nullptr) return;
     descriptor->turn_pending_ = false;
@@ -90,7 +90,7 @@ void Descriptor::ScheduleTurn() {
   });
 }
 
-void Descriptor::OnReady(uint32_t events) {
+void Descriptor::OnReady(uint32_t events) WEFT_NO_ANALYSIS {
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0) hung_up_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0) readable_ = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;
@@ -167,7 +167,7 @@ void Descriptor::Release(Transfer& transfer) {
   transfer.done = transfer.wanted = 0;
   transfer.text.clear();
   transfer.set.reset();
-  transfer.file = nullptr;
+  transfer.file = 0;
   for (const int fd : transfer.fds) close(fd);
   transfer.fds.clear();
   if (!transfer.writes) scanned_ = 0;
@@ -192,7 +192,7 @@ void Descriptor::Finish(Transfer& transfer, Step step, const gc::Root& value) {
   if (unborn) io_.Discard(this);
 }
 
-void Descriptor::Drop(Transfer& transfer) {
+void Descriptor::Drop(Transfer& transfer) WEFT_NO_ANALYSIS {
   if (transfer.kind == TransferKind::kNone) return;
   if (!transfer.writes) {
     ReturnBytes(transfer);

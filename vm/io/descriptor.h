@@ -94,8 +94,8 @@ struct Transfer final : WaitOperation {
   uint64_t head_end = 0;  // writing: this much of `out_` goes first (a position)
   std::string text;       // separator; address
   std::unique_ptr<std::bitset<256>> set;
-  std::vector<int> fds;        // kSendFds: own copies
-  Descriptor* file = nullptr;  // kSendFile
+  std::vector<int> fds;  // kSendFds: own copies
+  uint64_t file = 0;     // kSendFile: a handle, since the program may close it meanwhile
 
   void Abandon() override;
 };

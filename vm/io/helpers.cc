@@ -49,7 +49,7 @@ void* RunThread(void* data) {
 
 }  // namespace
 
-void Helpers::Shared::Work() {
+void Helpers::Shared::Work() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   const absl::MutexLock lock(&mutex);
   while (!ended) {
     if (jobs.empty() || gate_closed) {

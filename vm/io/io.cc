@@ -157,7 +157,7 @@ void Io::Reap(Descriptor* descriptor) {
 void Io::Discard(Descriptor* descriptor) {
   descriptor->Unwatch();
   events().Open();
-  events().Post([this, handle = descriptor->handle()] {
+  events().Post([this, handle = descriptor->handle()]() WEFT_NO_ANALYSIS {
     Descriptor* unborn = Find(handle);
     const gc::Root nothing(vm_.heap());
     if (unborn != nullptr) Close(unborn, nothing);
@@ -225,7 +225,7 @@ void Io::FlushStandard() {
   }
 }
 
-void Io::ShowPrompt() {
+void Io::ShowPrompt() WEFT_NO_ANALYSIS {
   Descriptor* output = standard_[1].get();
   if (output == nullptr || output->out().empty()) return;
   if (output->writer().kind != TransferKind::kNone) return;

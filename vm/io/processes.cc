@@ -92,8 +92,10 @@ struct Processes::Child final : Watcher {
   pid_t pid = 0;
   int pidfd = -1;
   std::vector<std::unique_ptr<ChildWaiter>> waiters;
-  void OnReady(uint32_t) override { owner->Ended(this); }
+  void OnReady(uint32_t events) override;
 };
+
+void Processes::Child::OnReady(uint32_t) WEFT_NO_ANALYSIS { owner->Ended(this); }
 
 void Processes::ChildWaiter::Abandon() {
   auto& waiters = child->waiters;

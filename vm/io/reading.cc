@@ -179,7 +179,7 @@ Descriptor::Got Descriptor::FillHelped(size_t size, size_t* got) {
         }
         job->error = job->got < 0 ? errno : 0;
       },
-      [this, job] {
+      [this, job]() WEFT_NO_ANALYSIS {
         reading_job_ = false;
         EndJob();
         if (handle_ == Io::kClosedHandle) {
@@ -373,7 +373,7 @@ Step Descriptor::ReadInPlace(gc::Root& value) {
   return Step::kDone;
 }
 
-void Descriptor::ReturnBytes(Transfer& transfer) {
+void Descriptor::ReturnBytes(Transfer& transfer) WEFT_NO_ANALYSIS {
   if (transfer.kind != TransferKind::kAll || transfer.root == 0) return;
   const gc::NoAlloc scope;
   const auto* array = As<ByteArray>(io_.root(transfer.root));

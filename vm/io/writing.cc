@@ -86,7 +86,7 @@ Descriptor::Got Descriptor::WriteHelped(const char* from, size_t size, size_t* s
           }
         }
       },
-      [this, job, generation = write_generation_] {
+      [this, job, generation = write_generation_]() WEFT_NO_ANALYSIS {
         writing_job_ = false;
         EndJob();
         if (handle_ == Io::kClosedHandle) {
@@ -283,8 +283,9 @@ Step Descriptor::SendFile(gc::Root& value) {
     int error = 0;
     bool end = false;
   };
+  Descriptor* file = io_.Find(writer_.file);
+  if (file == nullptr) return Fail(EBADF, "sendfile", value, static_cast<int64_t>(writer_.done));
   auto job = std::make_shared<Job>();
-  Descriptor* file = writer_.file;
   writing_job_ = true;
   BeginJob();
   file->BeginJob();
@@ -299,7 +300,7 @@ Step Descriptor::SendFile(gc::Root& value) {
         job->end = n == 0;
         job->sent = n > 0 ? static_cast<size_t>(n) : 0;
       },
-      [this, job, file] {
+      [this, job, file]() WEFT_NO_ANALYSIS {
         writing_job_ = false;
         EndJob();
         file->EndJob();

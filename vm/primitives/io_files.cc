@@ -103,7 +103,7 @@ Outcome Submit(Vm& vm, Args args, FileJob job, WaitReason reason, size_t object,
   }
   vm.io().helpers().Submit(
       vm.scheduler().events(), [wait] { io::RunFileJob(wait->job); },
-      [&vm, wait] {
+      [&vm, wait]() WEFT_NO_ANALYSIS {
         const std::unique_ptr<JobWait> owner(wait);
         if (wait->context == nullptr) {
           if (wait->job.operation == "open" && wait->job.error == 0) {

@@ -62,7 +62,8 @@ Outcome AlreadyWaiting(Vm& vm, Args args, size_t i) WEFT_ALLOCATES {
 }
 
 // The thread's turn to read comes when those before it are done.
-Outcome WaitForTurn(Args args, Descriptor& descriptor, size_t fd, int64_t timeout_ns) {
+Outcome WaitForTurn(Args args, Descriptor& descriptor, size_t fd,
+                    int64_t timeout_ns) WEFT_ALLOCATES {
   const gc::NoAlloc scope;
   descriptor.ParkTurn(/*writes=*/false, WaitReason::kRead, args.get(fd), timeout_ns, 0);
   return Outcome::kBlock;
@@ -349,7 +350,7 @@ Outcome PrimFdSendFile(Vm& vm, Args args) {
   Transfer& transfer = descriptor->writer();
   if (transfer.kind != TransferKind::kNone) return AlreadyWaiting(vm, args, 1);
   transfer.kind = TransferKind::kSendFile;
-  transfer.file = file;
+  transfer.file = file->handle();
   transfer.head_end = descriptor->out().end_position();
   return RunTransfer(vm, args, transfer, WaitReason::kWrite, 1, timeout);
 }
