@@ -106,7 +106,7 @@ void EventLoop::Unwatch(int fd, Watcher* watcher) {
   watcher->slot_ = Watcher::kNotWatched;
 }
 
-void EventLoop::Post(std::function<void()> completion) {
+void EventLoop::Post(std::function<void()> completion) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   {
     const absl::MutexLock lock(&mutex_);
     completions_.push_back(std::move(completion));
@@ -114,7 +114,7 @@ void EventLoop::Post(std::function<void()> completion) {
   Ring(wake_fd_);
 }
 
-void EventLoop::RunCompletions() {
+void EventLoop::RunCompletions() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   std::vector<std::function<void()>> batch;
   {
     const absl::MutexLock lock(&mutex_);
@@ -211,7 +211,7 @@ void EventLoop::Dispatch(int timeout_kind, int64_t until_ns) {
   RunCompletions();
 }
 
-void EventLoop::StartAgainAfterFork() {
+void EventLoop::StartAgainAfterFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   // The set is shared with the parent: closing this copy is all that may be done to it.
   if (epoll_ >= 0) close(epoll_);
   if (wake_fd_ >= 0) close(wake_fd_);

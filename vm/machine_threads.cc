@@ -42,7 +42,7 @@ void NoteHandler(Scheduler& scheduler, const Context& context) {
 }
 
 // The next signal's handler runs in the main context, which is the current one.
-bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) {
+bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) WEFT_NO_ANALYSIS {
   Scheduler& scheduler = vm.scheduler();
   WordCell* handler = CellOfSpecial(vm, in_wait ? Special::kSignalInWait : Special::kSignalHandler);
   const int number = scheduler.events().TakeSignal();

@@ -182,7 +182,7 @@ uint32_t Scheduler::BeginWait(WaitReason reason, gc::Word object, int64_t timeou
   return wait.ticket;
 }
 
-void Scheduler::CloseWait(Wait& wait, bool by_operation) {
+void Scheduler::CloseWait(Wait& wait, bool by_operation) WEFT_NO_ANALYSIS {
   if (wait.timer != Wait::kNoTimer) events_.timers().Cancel(wait.timer);
   if (wait.operation != nullptr) {
     events_.EndOperation();
@@ -240,7 +240,7 @@ bool Scheduler::FailWait(Context* context, uint32_t ticket, gc::Word error) {
   return FinishWait(context, ticket, error, /*throws=*/true, /*by_operation=*/true);
 }
 
-void Scheduler::FireTimer(const Timer& timer) {
+void Scheduler::FireTimer(const Timer& timer) WEFT_NO_ANALYSIS {
   if (timer.ticket == Timer::kThrows) {
     --timer.context->extras->time_limits;
     Inject(timer.context, timer.error);
@@ -334,7 +334,7 @@ void Scheduler::RemoveReady(Context* context) {
 // --- switching
 // -------------------------------------------------------------------------------------
 
-void Scheduler::Start(Context* context) {
+void Scheduler::Start(Context* context) WEFT_NO_ANALYSIS {
   switch_hash_ = (switch_hash_ ^ context->id) * 0x100000001B3;
   switch_hash_ = (switch_hash_ ^ context->instructions) * 0x100000001B3;
   ++switches_;
@@ -360,7 +360,7 @@ void Scheduler::Start(Context* context) {
   if (MustInterruptCurrent()) vm_.budget = slice_given_ = 0;
 }
 
-void Scheduler::StartNext() {
+void Scheduler::StartNext() WEFT_NO_ANALYSIS {
   LookOutside();
   if (events_.signals_pending()) SummonMain();
   while (!HasReady()) {

@@ -332,7 +332,7 @@ Step Descriptor::ReadAll(gc::Root& value) {
   return reader_.root != 0 ? ReadInPlace(value) : TakeBytes(wanted, value);
 }
 
-Step Descriptor::ReadInPlace(gc::Root& value) {
+Step Descriptor::ReadInPlace(gc::Root& value) WEFT_NO_ANALYSIS {
   size_t turn = 0;
   while (reader_.done < reader_.wanted) {
     if (turn >= kTurnBytes) return Step::kTurn;

@@ -211,7 +211,7 @@ int Fork(Vm& vm, const gc::Root& callable, Link** link, const char** failed) WEF
   return error;
 }
 
-void EndFork(Vm& vm, uint32_t id) {
+void EndFork(Vm& vm, uint32_t id) WEFT_NO_ANALYSIS {
   std::erase_if(TheState().places, [id](const std::pair<uint32_t, ForkPlace*>& entry) {
     if (entry.first != id) return false;
     FreePlace(entry.second);

@@ -305,8 +305,9 @@ Outcome PrimCancelTimeLimit(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   } else if (vm.current()->HasInjected()) {
     // It fired, and its error was held back or has not come to a safepoint: it is not thrown.
     std::vector<Word>& injected = vm.current()->extras->injected;
+    const Word wanted = args.get(1);
     injected.erase(std::remove_if(injected.begin(), injected.end(),
-                                  [&](Word error) { return error.bits == args.get(1).bits; }),
+                                  [wanted](Word error) { return error.bits == wanted.bits; }),
                    injected.end());
   }
   return Outcome::kNext;
