@@ -78,8 +78,8 @@ StackWalker::Event StackWalker::Next() {
     pc_index_ = static_cast<uint32_t>(state_.pc - code_->instructions());
     frame_pc_ = state_.pc;
     frame_window_ = state_.window;
+    // Not by the instruction: the word before pc may be its second.
     const bool dynamic =
-        InfoOf(DecodeOp(state_.pc[-1])).Has(kOpDynamic) ||
         (code_->mode_and_counts.AsFixnum() & 0xFF) == static_cast<int64_t>(CodeMode::kDynamic);
     Pop();
     return dynamic ? Event::kDynamicFrame : Event::kStaticFrame;
@@ -119,8 +119,24 @@ StackWalker::Event StackWalker::Next() {
   }
 }
 
-uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
-  const uint32_t instruction = pc[-1];
+namespace {
+
+// The instruction that ends before `pc_index`: some have two words.
+const uint32_t* InstructionBefore(const Code* code, uint32_t pc_index) {
+  const uint32_t* at = code->instructions();
+  const uint32_t* end = at + pc_index;
+  while (true) {
+    const uint32_t* next = at + InfoOf(DecodeOp(*at)).words();
+    if (next >= end) return at;
+    at = next;
+  }
+}
+
+}  // namespace
+
+uint32_t RunningArguments(const Code* code, uint32_t pc_index, Word* window, Word** first) {
+  const uint32_t* at = InstructionBefore(code, pc_index);
+  const uint32_t instruction = *at;
   switch (DecodeOp(instruction)) {
     case Op::kCallPrimitive:
       *first = window + DecodeA(instruction);
@@ -129,7 +145,7 @@ uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
       *first = window;
       return kPrimitives[DecodeD(instruction)].counts.inputs;
     case Op::kNewTuple: {
-      const Word layout{*LiteralAddress(pc - 1, DecodeD(instruction))};
+      const Word layout{*LiteralAddress(at, DecodeD(instruction))};
       *first = window + DecodeA(instruction);
       return static_cast<uint32_t>(As<Layout>(layout)->slot_count.AsFixnum());
     }
@@ -140,7 +156,7 @@ uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
     case Op::kSetNth:
     case Op::kLength: {
       const auto* cache =
-          reinterpret_cast<const InlineCache*>(*LiteralAddress(pc - 1, DecodeD(instruction)));
+          reinterpret_cast<const InlineCache*>(*LiteralAddress(at, DecodeD(instruction)));
       *first = window + DecodeA(instruction);
       return cache->inputs;
     }
@@ -151,7 +167,7 @@ uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) {
       return DecodeB(instruction) + 1;
     case Op::kCall: {
       const auto* cell =
-          reinterpret_cast<const WordCell*>(*LiteralAddress(pc - 1, DecodeD(instruction)));
+          reinterpret_cast<const WordCell*>(*LiteralAddress(at, DecodeD(instruction)));
       *first = window + DecodeA(instruction);
       return cell->inputs;
     }
@@ -207,7 +223,7 @@ bool VisitEvent(const StackWalker& walker, StackWalker::Event event,
       }
       if (walker.is_top()) {
         Word* first = nullptr;
-        const uint32_t count = RunningArguments(walker.pc(), walker.window(), &first);
+        const uint32_t count = RunningArguments(code, walker.pc_index(), walker.window(), &first);
         visitor.VisitRange(first, first + count);
       }
       return true;

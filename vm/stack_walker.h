@@ -107,9 +107,10 @@ struct StubFrame {
 };
 StubFrame StubFrameOf(Op stub);
 
-// The arguments of the primitive or allocating instruction that runs at `pc` in `window`: the
-// collector traces them besides the map. Returns their count, 0 if none.
-uint32_t RunningArguments(const uint32_t* pc, Word* window, Word** first) WEFT_NO_ALLOC;
+// The arguments of the primitive or allocating instruction before `pc_index` that runs in `window`:
+// the collector traces them besides the map. Returns their count, 0 if none.
+uint32_t RunningArguments(const Code* code, uint32_t pc_index, Word* window,
+                          Word** first) WEFT_NO_ALLOC;
 
 // The same for a minor collection: only what is above the topmost mark, and sets further marks.
 void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor);

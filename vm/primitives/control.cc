@@ -131,7 +131,8 @@ void CollectItems(const Vm& vm, const StackState& state, bool retained,
       for (size_t i = 0; i < values.size(); ++i) items.push_back(values.get(i).bits);
       if (walker.is_top() && !retained) {
         Word* first = nullptr;
-        const uint32_t count = RunningArguments(walker.pc(), walker.window(), &first);
+        const uint32_t count =
+            RunningArguments(walker.code(), walker.pc_index(), walker.window(), &first);
         for (uint32_t i = 0; i < count; ++i) items.push_back(first[i].bits);
       }
     }
