@@ -27,12 +27,12 @@ cleanup() {
 trap cleanup EXIT
 
 mirror=${WEFT_MIRROR:-$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)}
+  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1 || true)}
 mirror=${mirror:-http://deb.debian.org/debian}
 debootstrap --variant=minbase bookworm "$folder" "$mirror"
 # The machine's own way to the network.
 cp /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
-cp /etc/apt/apt.conf.d/*proxy* "$folder/etc/apt/apt.conf.d/" 2>/dev/null || true
+grep -lisE 'proxy|verify' /etc/apt/apt.conf.d/* | xargs -r cp -t "$folder/etc/apt/apt.conf.d/" || true
 git clone -q --no-hardlinks "$root" "$folder/weft"
 mount -t proc proc "$folder/proc"
 mount --bind /dev "$folder/dev"
