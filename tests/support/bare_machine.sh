@@ -33,6 +33,8 @@ debootstrap --variant=minbase bookworm "$folder" "$mirror"
 # The machine's own way to the network.
 cp /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 grep -lisE 'proxy|verify' /etc/apt/apt.conf.d/* | xargs -r cp -t "$folder/etc/apt/apt.conf.d/" || true
+# What the installer of a machine writes, and debootstrap does not.
+printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' > "$folder/etc/hosts"
 git clone -q --no-hardlinks "$root" "$folder/weft"
 mount -t proc proc "$folder/proc"
 mount --bind /dev "$folder/dev"
