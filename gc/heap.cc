@@ -364,6 +364,8 @@ void Heap::TraceObject(Object* object, SlotVisitor& visitor) const {
   spaces_->shapes.Trace(object, visitor);
 }
 
+uint64_t Heap::nursery_start() const { return spaces_->nursery_start; }
+
 size_t Heap::used_bytes() const {
   return spaces_->mature.used_bytes() + spaces_->large.used_bytes();
 }

@@ -137,6 +137,9 @@ class Heap {
     return ++identity_counter_ == 0 ? ++identity_counter_ : identity_counter_;
   }
   [[nodiscard]] const HeapStatistics& statistics() const { return statistics_; }
+  // Objects that came into the nursery since the last minor collection lie from start to top.
+  [[nodiscard]] uint64_t nursery_start() const;
+  [[nodiscard]] uint64_t nursery_top() const { return nursery_top_; }
   [[nodiscard]] size_t used_bytes() const;
   [[nodiscard]] size_t limit_bytes() const;
   // The first `bytes` of the cell space become readable and writable; false: no more memory.

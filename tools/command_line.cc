@@ -165,6 +165,9 @@ std::string HelpText() {
       "       weft run VOCABULARY                   run its MAIN: word\n"
       "       weft test [--tap] PATH|VOCABULARY...  run tests\n"
       "       weft disasm WORD|FILE                 show bytecode\n"
+      "       weft disasm --counts FILE [ARGUMENT...]   run, then show it with counts\n"
+      "       weft profile [--every N] [--flame SVG] [--reading] FILE [ARGUMENT...]\n"
+      "                                             where the instructions go\n"
       "       weft repl, or weft alone              read and evaluate lines\n"
       "\n";
   for (const Row& row : kRows) absl::StrAppendFormat(&text, "  %-14s %s\n", row.flag, row.help);

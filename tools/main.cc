@@ -18,6 +18,7 @@
 #include "vm/interpreter.h"
 #include "vm/ipc/fork.h"
 #include "vm/machine.h"
+#include "vm/observer.h"
 #include "vm/scheduler.h"
 #include "vm/vm.h"
 
@@ -73,6 +74,8 @@ int RunWord(Vm& vm, Word word) WEFT_NO_ANALYSIS {
     std::fprintf(stderr, "sched-hash %016llx\n",
                  static_cast<unsigned long long>(scheduler.switch_hash()));
   }
+  if (vm.options().stats) std::fputs(vm.observer().StatsReport().c_str(), stderr);
+  if (vm.options().op_stats) std::fputs(vm.observer().OpReport().c_str(), stderr);
   return vm.exit_status;
 }
 

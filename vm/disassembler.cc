@@ -3,9 +3,11 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "gc/heap.h"
 #include "vm/bytecode.h"
 #include "vm/cells.h"
+#include "vm/observer.h"
 #include "vm/primitives.h"
 #include "vm/strings.h"
 #include "vm/vm.h"
@@ -82,7 +84,7 @@ std::string DescribeLiteral(const Vm& vm, Word word) {
   }
 }
 
-std::string Disassemble(const Vm& vm, const Code* code) {
+std::string Disassemble(const Vm& vm, const Code* code, const Observer* counts) {
   std::string out;
   const uint32_t* instructions = code->instructions();
   const int64_t count = code->instruction_count.AsFixnum();
@@ -97,6 +99,7 @@ std::string Disassemble(const Vm& vm, const Code* code) {
     }
     const OpInfo& info = InfoOf(DecodeOp(*at));
     const int64_t next = i + static_cast<int64_t>(info.words());
+    if (counts != nullptr) absl::StrAppendFormat(&out, "%12u  ", counts->CountAt(code, i));
     absl::StrAppend(&out, i, " ", info.name);
     std::string note;
     for (int operand = 0; operand < 4; ++operand) {

@@ -10,10 +10,13 @@
 
 namespace weft {
 
+class Observer;
 class Vm;
 
-// Works on any structurally valid code; operands that lead nowhere are printed as numbers.
-std::string Disassemble(const Vm& vm, const Code* code) WEFT_NO_ALLOC;
+// Works on any structurally valid code; operands that lead nowhere are printed as numbers. With
+// `counts`, each line begins with how often the instruction ran.
+std::string Disassemble(const Vm& vm, const Code* code,
+                        const Observer* counts = nullptr) WEFT_NO_ALLOC;
 
 // The stack map behind each safepoint: "  5: live 0 1 | S0 I3 | S1".
 std::string DescribeMaps(const Vm& vm, const Code* code) WEFT_NO_ALLOC;

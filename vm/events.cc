@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "gc/check.h"
+#include "vm/kernel_calls.h"
 #include "vm/scheduler.h"
 
 namespace weft {
@@ -89,6 +90,7 @@ int EventLoop::Watch(int fd, uint32_t events, Watcher* watcher) {
   epoll_event event{};
   event.events = events | EPOLLET;
   event.data.u64 = uint64_t{slots_[index].generation} << 32 | index;
+  ++kernel_calls.watches;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return errno;
   free_slots_.pop_back();
   slots_[index].watcher = watcher;
@@ -98,6 +100,7 @@ int EventLoop::Watch(int fd, uint32_t events, Watcher* watcher) {
 
 void EventLoop::Unwatch(int fd, Watcher* watcher) {
   if (watcher->slot_ == Watcher::kNotWatched) return;
+  ++kernel_calls.watches;
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   Slot& slot = slots_[watcher->slot_];
   slot.watcher = nullptr;
@@ -185,6 +188,7 @@ void EventLoop::Dispatch(int timeout_kind, int64_t until_ns) {
       }
     }
   }
+  ++kernel_calls.waits;
   int count = epoll_pwait2(epoll_, events, kBatch, limit, nullptr);
   if (count < 0 && errno == ENOSYS) {  // kernels before 5.11
     int milliseconds = -1;

@@ -64,6 +64,25 @@ int64_t HashString(String* string) WEFT_NO_ALLOC {
   return result;
 }
 
+TextKey::TextKey(const StringView& text, int64_t from, int64_t to)
+    : text_(text), from_(from), to_(to) {
+  uint64_t hash = static_cast<uint64_t>(to - from);
+  for (int64_t i = from; i < to; ++i) hash = Mix(hash, text.at(i));
+  hash_ = Finish(hash);
+}
+
+bool TextKey::Equals(const String* string) const {
+  if (string->size() != to_ - from_) return false;
+  const StringView view(string);
+  if (view.width() == String::kOne && text_.width() == String::kOne) {
+    return std::memcmp(view.data(), text_.data() + from_, static_cast<size_t>(to_ - from_)) == 0;
+  }
+  for (int64_t i = from_; i < to_; ++i) {
+    if (text_.at(i) != view.at(i - from_)) return false;
+  }
+  return true;
+}
+
 bool StringsEqual(String* a, String* b) WEFT_NO_ALLOC {
   if (a == b) return true;
   const int64_t size = a->size();

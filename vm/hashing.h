@@ -13,6 +13,7 @@
 
 #include "gc/heap.h"
 #include "vm/objects.h"
+#include "vm/strings.h"
 
 namespace weft {
 
@@ -22,6 +23,20 @@ int64_t IdentityHash(gc::Heap& heap, Word word) WEFT_NO_ALLOC;
 int64_t HashString(String* string) WEFT_NO_ALLOC;
 bool StringsEqual(String* a, String* b) WEFT_NO_ALLOC;
 int64_t HashBytes(const uint8_t* bytes, int64_t size);
+
+// Code points from..to of a text, with the hash of a string of them. Valid until the next
+// allocation.
+class TextKey {
+ public:
+  TextKey(const StringView& text, int64_t from, int64_t to);
+  [[nodiscard]] int64_t hash() const { return hash_; }
+  [[nodiscard]] bool Equals(const String* string) const WEFT_NO_ALLOC;
+
+ private:
+  const StringView& text_;
+  int64_t from_, to_;
+  int64_t hash_;
+};
 
 // The hash of a value of the classes above; false for all others.
 bool NativeHash(gc::Heap& heap, Word word, int64_t* hash) WEFT_NO_ALLOC;

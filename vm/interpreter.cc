@@ -15,9 +15,9 @@
 #include "gc/check.h"
 #include "vm/bytecode.h"
 #include "vm/machine.h"
+#include "vm/observer.h"
 #include "vm/primitives.h"
 #include "vm/scheduler.h"
-#include "vm/trace.h"
 #include "vm/vm.h"
 
 namespace weft {
@@ -90,6 +90,13 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
     in = *pc++;              \
     goto* labels[in & 0xFF]; \
   } while (false)
+#endif
+
+// After a primitive that may have begun or ended an observation.
+#if defined(WEFT_SWITCH_DISPATCH)
+#define CHOOSE_LABELS()
+#else
+#define CHOOSE_LABELS() labels = vm.observer().active() ? observed_labels : plain_labels
 #endif
 
 // Room between the stacks, in words, beyond the red zone.
@@ -185,7 +192,6 @@ void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
   int64_t budget;
   uint32_t in;
   uint8_t* const cards = vm.heap().cards().biased();
-  const bool trace = vm.options().trace_ops;
 
 #if !defined(WEFT_SWITCH_DISPATCH)
   static const void* const plain_labels[256] = {
@@ -194,9 +200,9 @@ void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
 #undef OP
   };
 #define OP(name) L_##name:
-  const void* traced_labels[256];
-  for (const void*& label : traced_labels) label = &&L_Trace;
-  const void* const* labels = trace ? traced_labels : plain_labels;
+  const void* observed_labels[256];
+  for (const void*& label : observed_labels) label = &&L_Observe;
+  const void* const* labels = vm.observer().active() ? observed_labels : plain_labels;
 #endif
 
   LOAD();
@@ -206,12 +212,15 @@ void Interpret(Vm& vm) WEFT_NO_ANALYSIS {
 #define OP(name) case Op::k##name:
 dispatch:
   in = *pc++;
-  if (trace) [[unlikely]]
-    TraceInstruction(pc - 1, w - vm.current()->block);
+  if (vm.observer().active()) [[unlikely]] {
+    SAVE();
+    vm.observer().Instruction(pc - 1);
+  }
   switch (static_cast<Op>(in & 0xFF)) {
 #else
-L_Trace:
-  TraceInstruction(pc - 1, w - vm.current()->block);
+L_Observe:
+  SAVE();
+  vm.observer().Instruction(pc - 1);
   goto* plain_labels[in & 0xFF];
 #endif
 
@@ -303,6 +312,7 @@ L_Trace:
       }
       machine::FinishPrimitive(vm, pc - 1, outcome);
       LOAD();
+      CHOOSE_LABELS();
       NEXT;
     }
     OP(PrimitiveBody) {
@@ -313,6 +323,7 @@ L_Trace:
       }
       machine::FinishPrimitive(vm, pc - 1, outcome);
       LOAD();
+      CHOOSE_LABELS();
       NEXT;
     }
     OP(Return) {

@@ -10,6 +10,15 @@
 namespace weft {
 
 class Vm;
+class TextKey;
+
+// Looks a piece of text up in a hashtable, without making a string of it.
+enum class TextFound : uint8_t { kFound, kAbsent, kBadTable };
+TextFound FindText(Vm& vm, gc::Word table, const TextKey& key, gc::Word* value) WEFT_NO_ALLOC;
+
+// Removes a key that needs no methods; false: that is no table, or the key needs them.
+[[nodiscard]] bool RemoveFromTable(Vm& vm, gc::Word table, gc::Word key,
+                                   bool* removed) WEFT_NO_ALLOC;
 
 enum class TableKind : uint8_t { kMap = 3, kSet = 2 };
 

@@ -7,6 +7,7 @@
 #include "gc/check.h"
 #include "vm/heap_layouts.h"
 #include "vm/io/io.h"
+#include "vm/observer.h"
 #include "vm/scheduler.h"
 #include "vm/strings.h"
 
@@ -25,6 +26,12 @@ Vm::Vm(const Options& options, std::unique_ptr<gc::Heap> heap, CompilerInterface
   scratch.resize(4);
   specials_.resize(static_cast<size_t>(Special::kCount));
   scheduler_ = std::make_unique<Scheduler>(*this);
+  observer_ = std::make_unique<Observer>(*this);
+  uint32_t observed = 0;
+  if (options.trace_ops) observed |= Observer::kTrace;
+  if (options.op_stats) observed |= Observer::kOpcodes;
+  if (options.stats) observed |= Observer::kOpcodes | Observer::kObjects;
+  if (observed != 0) observer_->Start(observed, 0);
   io_ = std::make_unique<io::Io>(*this);
 }
 

@@ -23,6 +23,7 @@
 
 namespace weft {
 
+class Observer;
 class Scheduler;
 namespace io {
 class Io;
@@ -56,6 +57,7 @@ class Vm {
   CellSpace& cells() { return *cells_; }
   Scheduler& scheduler() { return *scheduler_; }
   io::Io& io() { return *io_; }
+  Observer& observer() { return *observer_; }
   CompilerInterface& compiler() { return *compiler_; }
   const Options& options() const { return options_; }
   Context* current() const { return current_; }
@@ -112,6 +114,7 @@ class Vm {
   gc::RootVector layouts_;
   std::unique_ptr<CellSpace> cells_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Observer> observer_;
   std::unique_ptr<io::Io> io_;  // after the scheduler: goes before it
   CompilerInterface* compiler_;
   Context* current_ = nullptr;

@@ -13,6 +13,7 @@
 #include "vm/io/descriptor.h"
 #include "vm/io/io.h"
 #include "vm/io/values.h"
+#include "vm/kernel_calls.h"
 #include "vm/objects.h"
 #include "vm/primitives/operands.h"
 #include "vm/scheduler.h"
@@ -44,8 +45,10 @@ Descriptor::Got Descriptor::Read(char* to, size_t size, size_t* got) {
     } else if (kind_ == FdKind::kUnix) {
       return ReadWithFds(to, asked, got);
     } else if (is_socket_) {
+      ++kernel_calls.reads;
       n = recv(fd_, to, asked, MSG_DONTWAIT);
     } else {
+      ++kernel_calls.reads;
       n = read(fd_, to, asked);
     }
     if (n > 0) {
@@ -80,6 +83,7 @@ Descriptor::Got Descriptor::ReadWithFds(char* to, size_t size, size_t* got) {
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
   ssize_t n;
+  ++kernel_calls.reads;
   while ((n = recvmsg(fd_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
   }
   if (n < 0) {
@@ -533,6 +537,7 @@ Step Descriptor::Accept(gc::Root& value) {
     socklen_t size = sizeof(peer);
     int fd = -1;
     if (fault == 0) {
+      ++kernel_calls.accepts;
       fd = accept4(fd_, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } else {
       errno = fault;
@@ -577,6 +582,7 @@ Step Descriptor::Receive(gc::Root& value) {
     const int fault = io_.faults().Next(FaultPoint::kReceive, &unused);
     ssize_t n = -1;
     if (fault == 0) {
+      ++kernel_calls.reads;
       n = recvfrom(fd_, io_.block(), std::min(reader_.wanted, kTurnBytes), MSG_DONTWAIT,
                    reinterpret_cast<sockaddr*>(&peer), &size);
     } else {

@@ -12,6 +12,7 @@
 #include "vm/io/descriptor.h"
 #include "vm/io/io.h"
 #include "vm/io/values.h"
+#include "vm/kernel_calls.h"
 #include "vm/objects.h"
 #include "vm/scheduler.h"
 
@@ -28,8 +29,10 @@ Descriptor::Got Descriptor::Write(const char* from, size_t size, size_t* sent) {
       n = -1;
       errno = fault;
     } else if (is_socket_) {
+      ++kernel_calls.writes;
       n = send(fd_, from, asked, MSG_DONTWAIT | MSG_NOSIGNAL);
     } else {
+      ++kernel_calls.writes;
       n = write(fd_, from, asked);
     }
     if (n >= 0) {
@@ -199,6 +202,7 @@ Step Descriptor::SendTo(gc::Root& value) {
     if (fault == 0) {
       const gc::NoAlloc scope;
       const auto* array = As<ByteArray>(io_.root(writer_.root));
+      ++kernel_calls.writes;
       n = sendto(
           fd_, array->bytes, static_cast<size_t>(array->size()), MSG_DONTWAIT | MSG_NOSIGNAL,
           writer_.text.empty() ? nullptr : reinterpret_cast<const sockaddr*>(writer_.text.data()),
@@ -240,6 +244,7 @@ Step Descriptor::SendFds(gc::Root& value) {
       header->cmsg_type = SCM_RIGHTS;
       header->cmsg_len = CMSG_LEN(count * sizeof(int));
       std::memcpy(CMSG_DATA(header), writer_.fds.data(), count * sizeof(int));
+      ++kernel_calls.writes;
       n = sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     if (n < 0) {

@@ -67,7 +67,7 @@ bool ReadArray(Word word, View* view) WEFT_NO_ALLOC {
   const auto length = static_cast<size_t>(view->array->size());
   view->stride = length % 3 == 0 ? 3 : 2;
   view->entries = length / view->stride;
-  return view->entries >= kMinEntries && std::has_single_bit(view->entries) &&
+  return view->entries >= kMinEntries && (view->entries & (view->entries - 1)) == 0 &&
          view->entries * view->stride == length;
 }
 
@@ -378,6 +378,33 @@ class LocalWindow : public gc::RootBase {
 };
 
 }  // namespace
+
+bool RemoveFromTable(Vm& vm, Word table, Word key, bool* removed) {
+  View view;
+  int64_t hash = 0;
+  if (!ReadTable(vm, table, &view) || !KeyHash(vm, key, false, &hash)) return false;
+  const int64_t i = Find(view, key, hash, false);
+  *removed = i >= 0;
+  if (*removed) Erase(vm, view, static_cast<size_t>(i));
+  return true;
+}
+
+TextFound FindText(Vm& vm, Word table, const TextKey& key, Word* value) {
+  View view;
+  if (!ReadTable(vm, table, &view) || view.stride != 3) return TextFound::kBadTable;
+  const Word hash = Word::Fixnum(key.hash());
+  size_t i = view.Start(key.hash());
+  for (size_t step = 1; step <= view.entries; ++step) {
+    const Word* entry = view.entry(i);
+    if (entry[0] == gc::kFalse) break;
+    if (entry[0] == hash && IsType(entry[1], TypeId::kString) && key.Equals(As<String>(entry[1]))) {
+      *value = entry[2];
+      return TextFound::kFound;
+    }
+    i = (i + step) & view.mask();
+  }
+  return TextFound::kAbsent;
+}
 
 bool InitTable(Vm& vm, const gc::Root& tuple, TableKind kind, size_t n) {
   gc::Root array(vm.heap());

@@ -1,11 +1,14 @@
 // Primitives of words: making and defining them, flags, installing compiled code.
+#include <cstring>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "vm/generic.h"
+#include "vm/hashing.h"
 #include "vm/primitives.h"
 #include "vm/primitives/operands.h"
 #include "vm/strings.h"
+#include "vm/tables.h"
 #include "vm/word_code.h"
 
 namespace weft {
@@ -28,6 +31,49 @@ constexpr FlagName kFlagNames[] = {
     {"symbol", kFlagSymbol},       {"delimiter", kFlagDelimiter}, {"deferred", kFlagDeferred},
     {"boa-check", kFlagBoaCheck},
 };
+
+bool HasName(String* key, const char* name, int64_t hash) WEFT_NO_ALLOC {
+  return HashString(key) == hash && StringEquals(key, name);
+}
+
+int64_t HashOfName(const char* name) {
+  return HashBytes(reinterpret_cast<const uint8_t*>(name), static_cast<int64_t>(std::strlen(name)));
+}
+
+// Keeps the flags of a word in step with its property `key`.
+void SyncProp(WordObject* word, String* key, Word value) WEFT_NO_ALLOC {
+  constexpr size_t kFlags = sizeof(kFlagNames) / sizeof(kFlagNames[0]);
+  struct Hashes {
+    int64_t flags[kFlags];
+    int64_t reading = HashOfName("reading-slot");
+    int64_t writing = HashOfName("writing-slot");
+    int64_t transform = HashOfName("transform-n");
+    Hashes() {
+      for (size_t i = 0; i < kFlags; ++i) flags[i] = HashOfName(kFlagNames[i].key);
+    }
+  };
+  static const Hashes hashes;
+  int64_t flags = word->flags.AsFixnum();
+  for (size_t i = 0; i < kFlags; ++i) {
+    if (HasName(key, kFlagNames[i].key, hashes.flags[i])) {
+      flags = value.IsTrue() ? flags | kFlagNames[i].bit : flags & ~kFlagNames[i].bit;
+    }
+  }
+  const bool reads = HasName(key, "reading-slot", hashes.reading);
+  if (reads || HasName(key, "writing-slot", hashes.writing)) {
+    flags &= ~(kFlagReadsSlot | kFlagWritesSlot | int64_t{0xFF} << kFlagSlotShift);
+    if (value.IsFixnum() && value.AsFixnum() >= 0 && value.AsFixnum() < 256) {
+      flags |= (reads ? kFlagReadsSlot : kFlagWritesSlot) | value.AsFixnum() << kFlagSlotShift;
+    }
+  }
+  if (HasName(key, "transform-n", hashes.transform)) {
+    flags &= ~(int64_t{0xFF} << kFlagTransformShift);
+    if (value.IsFixnum() && value.AsFixnum() >= 0 && value.AsFixnum() < 255) {
+      flags |= (value.AsFixnum() + 1) << kFlagTransformShift;
+    }
+  }
+  word->flags = Word::Fixnum(flags);
+}
 
 }  // namespace
 
@@ -81,31 +127,37 @@ Outcome PrimInvalidate(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
+// ( word names -- done? ): what remove-word-prop does for each name, where the properties are a
+// table. f: they are an array of pairs.
+Outcome PrimRemoveWordProps(Vm& vm, Args args) {
+  if (!Is(args, 0, TypeId::kWordObject)) return BadType(vm, TypeId::kWordObject, args, 0);
+  if (!Is(args, 1, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 1);
+  const gc::NoAlloc scope;
+  WordObject* word = WordAt(args, 0);
+  const Word props = word->props;
+  const Array* names = As<Array>(args.get(1));
+  bool done = props == gc::kFalse || IsTuple(props);
+  // A word that is only deferred has none of the other flags to lose.
+  const bool has_flags = (word->flags.AsFixnum() & ~kFlagDeferred) != 0;
+  for (int64_t i = 0; done && i < names->size(); ++i) {
+    const Word name = names->elements[i];
+    if (!IsType(name, TypeId::kString)) {
+      done = false;
+      break;
+    }
+    bool removed = false;
+    if (props != gc::kFalse) done = RemoveFromTable(vm, props, name, &removed);
+    if (done && (has_flags || removed)) SyncProp(word, As<String>(name), gc::kFalse);
+  }
+  args.set(0, Word::Bool(done));
+  return Outcome::kNext;
+}
+
 Outcome PrimSyncWordProp(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kWordObject)) return BadType(vm, TypeId::kWordObject, args, 0);
   const gc::NoAlloc scope;
   if (!IsType(args.get(1), TypeId::kString)) return Outcome::kNext;
-  const auto* key = As<String>(args.get(1));
-  WordObject* word = WordAt(args, 0);
-  int64_t flags = word->flags.AsFixnum();
-  const Word value = args.get(2);
-  for (const FlagName& row : kFlagNames) {
-    if (StringEquals(key, row.key)) flags = value.IsTrue() ? flags | row.bit : flags & ~row.bit;
-  }
-  const bool reads = StringEquals(key, "reading-slot");
-  if (reads || StringEquals(key, "writing-slot")) {
-    flags &= ~(kFlagReadsSlot | kFlagWritesSlot | int64_t{0xFF} << kFlagSlotShift);
-    if (value.IsFixnum() && value.AsFixnum() >= 0 && value.AsFixnum() < 256) {
-      flags |= (reads ? kFlagReadsSlot : kFlagWritesSlot) | value.AsFixnum() << kFlagSlotShift;
-    }
-  }
-  if (StringEquals(key, "transform-n")) {
-    flags &= ~(int64_t{0xFF} << kFlagTransformShift);
-    if (value.IsFixnum() && value.AsFixnum() >= 0 && value.AsFixnum() < 255) {
-      flags |= (value.AsFixnum() + 1) << kFlagTransformShift;
-    }
-  }
-  word->flags = Word::Fixnum(flags);
+  SyncProp(WordAt(args, 0), As<String>(args.get(1)), args.get(2));
   return Outcome::kNext;
 }
 

@@ -1,0 +1,64 @@
+// What programs ask of the observer (vm/observer.h).
+#include <algorithm>
+#include <string>
+
+#include "vm/disassembler.h"
+#include "vm/observer.h"
+#include "vm/primitives.h"
+#include "vm/primitives/operands.h"
+#include "vm/primitives/stack_views.h"
+#include "vm/strings.h"
+
+namespace weft {
+
+// kReload: the interpreter looks again at which table of labels it uses.
+Outcome PrimObserve(Vm& vm, Args args) {
+  for (size_t i = 0; i < 2; ++i) {
+    if (!args.is_fixnum(i)) return BadType(vm, TypeId::kFixnum, args, i);
+  }
+  vm.observer().Start(static_cast<uint32_t>(args.fixnum(0)) & 0xF, args.fixnum(1));
+  return Outcome::kReload;
+}
+
+Outcome PrimUnobserve(Vm& vm, Args args) {
+  if (!args.is_fixnum(0)) return BadType(vm, TypeId::kFixnum, args, 0);
+  vm.observer().Stop(static_cast<uint32_t>(args.fixnum(0)) & 0xF);
+  return Outcome::kReload;
+}
+
+Outcome PrimForgetSamples(Vm& vm, Args args) {
+  (void)args;
+  vm.observer().ForgetSamples();
+  return Outcome::kNext;
+}
+
+Outcome PrimSamples(Vm& vm, Args args) {
+  const Observer& observer = vm.observer();
+  gc::RootVector items(vm.heap());
+  for (const Observer::Node& node : observer.nodes()) {
+    const gc::NoAlloc scope;
+    const Observer::Frame frame = observer.FrameAt(node.frame);
+    items.push_back(Word::Fixnum(node.parent));
+    items.push_back(frame.owner);
+    items.push_back(frame.word);
+    items.push_back(frame.path);
+    items.push_back(Word::Fixnum(frame.line));
+    items.push_back(Word::Fixnum(static_cast<int64_t>(node.samples)));
+  }
+  return ArrayOf(vm, items, args, 0);
+}
+
+Outcome PrimDisassembleCounted(Vm& vm, Args args) {
+  std::string text;
+  {
+    const gc::NoAlloc scope;
+    if (IsType(args.get(0), TypeId::kCode)) {
+      text = Disassemble(vm, As<Code>(args.get(0)), &vm.observer());
+    }
+  }
+  if (text.empty()) return BadType(vm, TypeId::kCode, args, 0);
+  args.set(0, MakeString(vm.heap(), text));
+  return Outcome::kNext;
+}
+
+}  // namespace weft
