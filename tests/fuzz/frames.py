@@ -19,7 +19,7 @@ EXAMPLE = bytes.fromhex('00000000 01000000 03000000 00000000 0800 04030000008708
 
 
 def header(kind, descriptors, length):
-    return struct.pack('<4sHBBIIQ', b'WFTM', 1, kind, 0, descriptors, 0, length)
+    return struct.pack('<4sHBBIIQ', b'WFTM', 1, kind, 0, descriptors, (kind * 7919 + length) % 3 << 20, length)
 
 
 def damage(data, chance):

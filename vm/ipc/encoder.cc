@@ -30,7 +30,12 @@ const Array* EntriesOf(const Object* table, int64_t slots, size_t stride) WEFT_N
 
 }  // namespace
 
-Encoder::Encoder(Vm& vm, Word rules) : vm_(vm), rules_(As<Array>(rules)) {}
+Encoder::Encoder(Vm& vm, Word rules) : vm_(vm), rules_(As<Array>(rules)) {
+  for (int64_t n = 0; n + 1 < rules_->size(); n += 2) {
+    const Word number = rules_->elements[n + 1];
+    if (rules_->elements[n] == gc::kFalse && number.IsFixnum()) extern_bytes_ = number.AsFixnum();
+  }
+}
 
 void Encoder::PutBytes(const void* data, size_t size) {
   const auto* begin = static_cast<const uint8_t*>(data);
@@ -97,9 +102,10 @@ bool Encoder::IsNode(Word word) {
   const uint32_t shape = gc::ObjectAt(word)->shape();
   if (shape >= gc::kFirstTupleShape) return RuleOf(LayoutOf(word)) != ClassRule::kExtern;
   switch (static_cast<TypeId>(shape)) {
+    case TypeId::kByteArray:
+      return As<ByteArray>(word)->size() < extern_bytes_;
     case TypeId::kBignum:
     case TypeId::kArray:
-    case TypeId::kByteArray:
     case TypeId::kString:
     case TypeId::kQuotation:
     case TypeId::kWrapper:

@@ -34,7 +34,8 @@ struct Extern {
 class Encoder {
  public:
   // `rules`: array of class word and ClassRule number, alternating; a class has the rule of its
-  // nearest ancestor that has one.
+  // nearest ancestor that has one. After `f` stands the length from which on a byte array is an
+  // extern; without it none is.
   Encoder(Vm& vm, Word rules) WEFT_NO_ALLOC;
 
   // False if it takes more than `limit` bytes. The graph follows the 4 zero bytes of a message
@@ -70,6 +71,7 @@ class Encoder {
 
   Vm& vm_;
   const Array* rules_;
+  int64_t extern_bytes_ = INT64_MAX;
   std::vector<uint8_t> bytes_;
   std::vector<Word> nodes_;
   std::vector<uint32_t> parents_;  // of nodes, while a path is sought

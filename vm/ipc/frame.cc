@@ -14,7 +14,7 @@ std::vector<uint8_t> HeaderOf(const Frame& frame) {
   bytes.push_back(static_cast<uint8_t>(frame.kind));
   bytes.push_back(0);
   AppendLittle(bytes, static_cast<uint32_t>(frame.descriptors.size()));
-  AppendLittle(bytes, uint32_t{0});
+  AppendLittle(bytes, frame.beside_kib);
   AppendLittle(bytes, uint64_t{frame.bytes.size()});
   return bytes;
 }
@@ -27,7 +27,6 @@ const char* FaultOfHeader(const uint8_t* header) {
   }
   if (LoadLittle<uint32_t>(header + 8) > kMaxDescriptors)
     return "a frame with too many descriptors";
-  if (LoadLittle<uint32_t>(header + 12) != 0) return "a frame with flags that are not known";
   if (LoadLittle<uint64_t>(header + 16) > kMaxFrameBytes) return "a frame that is too large";
   return nullptr;
 }
@@ -35,5 +34,7 @@ const char* FaultOfHeader(const uint8_t* header) {
 size_t Frame::WireBytes() const {
   return kFrameHeaderBytes + MarksFor(descriptors.size()) + bytes.size();
 }
+
+size_t Frame::CreditBytes() const { return WireBytes() + size_t{beside_kib} * 1024; }
 
 }  // namespace weft::ipc

@@ -9,9 +9,9 @@
 
 namespace weft::ipc {
 
-// A frame begins: magic, u16 version, u8 kind, u8 0, u32 descriptors, u32 0, u64 length; then one
-// byte kDescriptorMark for every kDescriptorsPerMark descriptors or part of them, with which they
-// come; then `length` bytes.
+// A frame begins: magic, u16 version, u8 kind, u8 0, u32 descriptors, u32 beside, u64 length; then
+// one byte kDescriptorMark for every kDescriptorsPerMark descriptors or part of them, with which
+// they come; then `length` bytes.
 inline constexpr uint32_t kFrameMagic = 0x4D544657;  // "WFTM"
 inline constexpr uint16_t kFrameVersion = 1;
 inline constexpr size_t kFrameHeaderBytes = 24;
@@ -31,7 +31,10 @@ struct Frame {
   FrameKind kind = FrameKind::kMessage;
   std::vector<uint8_t> bytes;
   std::vector<int> descriptors;
+  uint32_t beside_kib = 0;  // content of memory that goes by descriptor instead of in `bytes`
   [[nodiscard]] size_t WireBytes() const;
+  // What the frame counts for against the credit: all that it makes the receiver hold.
+  [[nodiscard]] size_t CreditBytes() const;
 };
 
 template <class T>

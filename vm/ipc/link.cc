@@ -27,8 +27,8 @@ namespace {
 
 constexpr size_t kTurnBytes = size_t{256} << 10;
 constexpr size_t kGrowBytes = size_t{256} << 10;
-// A peer that keeps to its credit never gets here.
-constexpr size_t kMaxInbox = 4 * Link::kWindow;
+// Twice what a peer may send that keeps to its credit.
+constexpr size_t kMaxInbox = 2 * Link::kWindow;
 
 void CloseAll(std::vector<int>& descriptors) {
   for (const int fd : descriptors) close(fd);
@@ -207,8 +207,9 @@ int Link::WriteHead() {
   const size_t size = head.frame.WireBytes();
   if (!head.started) {
     if (head.frame.kind == FrameKind::kMessage) {
-      if (outstanding_ != 0 && outstanding_ + size > kWindow) return EAGAIN;
-      outstanding_ += size;
+      const size_t credit = head.frame.CreditBytes();
+      if (outstanding_ != 0 && outstanding_ + credit > kWindow) return EAGAIN;
+      outstanding_ += credit;
     }
     head.started = true;
   }
@@ -344,6 +345,7 @@ bool Link::EndOfStage() {
       }
       incoming_.kind = static_cast<FrameKind>(in_[6]);
       descriptors_wanted_ = LoadLittle<uint32_t>(&in_[8]);
+      incoming_.beside_kib = LoadLittle<uint32_t>(&in_[12]);
       const auto length = LoadLittle<uint64_t>(&in_[16]);
       in_.clear();
       incoming_.bytes.clear();
@@ -372,7 +374,7 @@ bool Link::EndOfStage() {
       incoming_.bytes = std::move(in_);
       in_ = std::vector<uint8_t>();
       const bool is_message = incoming_.kind == FrameKind::kMessage;
-      if (is_message) inbox_bytes_ += incoming_.WireBytes();
+      if (is_message) inbox_bytes_ += incoming_.CreditBytes();
       (is_message ? inbox_ : system_inbox_).push_back(std::move(incoming_));
       incoming_ = Frame();
       stage_ = Stage::kHeader;
@@ -387,7 +389,7 @@ void Link::ReadData() {
   size_t budget = kTurnBytes;
   while (data_ != kNoDescriptor && !at_end_ && budget > 0) {
     if (inbox_bytes_ > kMaxInbox && inbox_.size() > 1) {
-      read_paused_ = true;
+      Fault("more messages than there was credit for");
       break;
     }
     if (!ReadSome(&budget)) break;
@@ -415,14 +417,10 @@ Word Link::TakeFrame(std::deque<Frame>& queue) {
   Frame frame = std::move(queue.front());
   queue.pop_front();
   if (frame.kind == FrameKind::kMessage) {
-    const size_t size = frame.WireBytes();
+    const size_t size = frame.CreditBytes();
     inbox_bytes_ -= size;
     credit_owed_ += size;
     WriteControl();
-    if (read_paused_ && inbox_bytes_ <= kMaxInbox) {
-      read_paused_ = false;
-      PostTurn();
-    }
   }
   return MakeFrameValue(vm_, frame);
 }

@@ -99,11 +99,12 @@ class Link {
   struct State {
     uint64_t outstanding;           // bytes sent and not taken by the other side
     uint64_t owed;                  // credit that could not be sent yet
-    std::vector<uint8_t> buffered;  // frames that came and nobody took, as on the wire
+    std::vector<uint8_t> buffered;  // frames that came and nobody took, without their marks
+    std::vector<int> descriptors;   // that came with them, in this order
   };
-  // Only when no frame in the inbox has descriptors and none is in part here.
+  // Only when no frame is in part here. The descriptors stay the link's.
   bool Save(State* state) const;
-  // False: the bytes are no whole frames.
+  // False: the bytes are no whole frames. Takes the descriptors over.
   bool Restore(const State& state);
 
  private:
@@ -173,7 +174,6 @@ class Link {
   uint32_t descriptors_wanted_ = 0;
   std::deque<Frame> inbox_, system_inbox_;
   size_t inbox_bytes_ = 0;
-  bool read_paused_ = false;
 
   std::deque<std::unique_ptr<Outgoing>> out_;
   uint64_t outstanding_ = 0;

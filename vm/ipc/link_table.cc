@@ -1,4 +1,6 @@
 // All links of the VM, and links that move to another.
+#include <unistd.h>
+
 #include "vm/ipc/link.h"
 #include "vm/vm.h"
 
@@ -13,10 +15,11 @@ bool Link::Save(State* state) const {
   state->outstanding = outstanding_;
   state->owed = credit_owed_;
   for (const Frame& frame : inbox_) {
-    if (!frame.descriptors.empty()) return false;
     const std::vector<uint8_t> header = HeaderOf(frame);
     state->buffered.insert(state->buffered.end(), header.begin(), header.end());
     state->buffered.insert(state->buffered.end(), frame.bytes.begin(), frame.bytes.end());
+    state->descriptors.insert(state->descriptors.end(), frame.descriptors.begin(),
+                              frame.descriptors.end());
   }
   return true;
 }
@@ -25,19 +28,32 @@ bool Link::Restore(const State& state) {
   outstanding_ = state.outstanding;
   credit_owed_ = state.owed;
   size_t at = 0;
+  size_t next_descriptor = 0;
+  const auto refuse = [&] {
+    for (; next_descriptor < state.descriptors.size(); ++next_descriptor) {
+      close(state.descriptors[next_descriptor]);
+    }
+    return false;
+  };
   while (at < state.buffered.size()) {
     const size_t left = state.buffered.size() - at;
     const uint8_t* header = &state.buffered[at];
-    if (left < kFrameHeaderBytes || FaultOfHeader(header) != nullptr) return false;
+    if (left < kFrameHeaderBytes || FaultOfHeader(header) != nullptr) return refuse();
+    const auto descriptors = size_t{LoadLittle<uint32_t>(header + 8)};
     const auto length = LoadLittle<uint64_t>(header + 16);
-    if (LoadLittle<uint32_t>(header + 8) != 0 || length > left - kFrameHeaderBytes) return false;
+    if (length > left - kFrameHeaderBytes) return refuse();
+    if (descriptors > state.descriptors.size() - next_descriptor) return refuse();
     Frame frame;
+    frame.beside_kib = LoadLittle<uint32_t>(header + 12);
     frame.bytes.assign(header + kFrameHeaderBytes, header + kFrameHeaderBytes + length);
-    at += frame.WireBytes();
-    inbox_bytes_ += frame.WireBytes();
+    const auto first = state.descriptors.begin() + static_cast<ptrdiff_t>(next_descriptor);
+    frame.descriptors.assign(first, first + static_cast<ptrdiff_t>(descriptors));
+    next_descriptor += descriptors;
+    at += kFrameHeaderBytes + length;
+    inbox_bytes_ += frame.CreditBytes();
     inbox_.push_back(std::move(frame));
   }
-  return true;
+  return next_descriptor == state.descriptors.size() || refuse();
 }
 
 // --- the table ---------------------------------------------------------------------------------

@@ -159,17 +159,21 @@ Outcome PrimLinkPair(Vm& vm, Args args) {
   return AddLink(vm, args, 1, data[1], control[1], 0, -1);
 }
 
-// ( object bytes descriptors kind link -- errno )
+// ( object bytes descriptors beside kind link -- errno )
 Outcome PrimSendLink(Vm& vm, Args args) {
-  Link* link = LinkAt(vm, args, 4);
-  if (link == nullptr) return NoLink(vm, args, 4);
+  Link* link = LinkAt(vm, args, 5);
+  if (link == nullptr) return NoLink(vm, args, 5);
   if (!Is(args, 1, TypeId::kByteArray)) return BadType(vm, TypeId::kByteArray, args, 1);
-  if (!args.is_fixnum(3) || args.fixnum(3) < 0 ||
-      args.fixnum(3) > static_cast<int64_t>(ipc::FrameKind::kStart)) {
+  if (!args.is_fixnum(3) || args.fixnum(3) < 0 || args.fixnum(3) / 1024 > UINT32_MAX) {
     return vm.Throw(ErrorKind::kBadArgument, Get(args, 3));
   }
+  if (!args.is_fixnum(4) || args.fixnum(4) < 0 ||
+      args.fixnum(4) > static_cast<int64_t>(ipc::FrameKind::kStart)) {
+    return vm.Throw(ErrorKind::kBadArgument, Get(args, 4));
+  }
   ipc::Frame frame;
-  frame.kind = static_cast<ipc::FrameKind>(args.fixnum(3));
+  frame.beside_kib = static_cast<uint32_t>(args.fixnum(3) / 1024);
+  frame.kind = static_cast<ipc::FrameKind>(args.fixnum(4));
   int error = 0;
   {
     const gc::NoAlloc scope;
@@ -263,8 +267,8 @@ Outcome PrimCloseLink(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// ( link -- array/f ): { data control outstanding owed buffered-bytes }, and the link rests until
-// it is closed or restored; f: it is in use
+// ( link -- array/f ): { data control outstanding owed buffered-bytes descriptors }, and the link
+// rests until it is closed or restored; f: it is in use
 Outcome PrimSaveLink(Vm& vm, Args args) {
   Link* link = LinkAt(vm, args, 0);
   if (link == nullptr) return NoLink(vm, args, 0);
@@ -288,18 +292,28 @@ Outcome PrimSaveLink(Vm& vm, Args args) {
     if (size > 0) std::memcpy(As<ByteArray>(bytes)->bytes, state.buffered.data(), size);
     items.push_back(bytes);
   }
+  gc::RootVector descriptors(vm.heap());
+  for (const int fd : state.descriptors) descriptors.push_back(Word::Fixnum(fd));
+  const Outcome stored = ArrayOf(vm, descriptors, args, 0);
+  if (stored != Outcome::kNext) return stored;
+  {
+    const gc::NoAlloc scope;
+    items.push_back(args.get(0));
+  }
   return ArrayOf(vm, items, args, 0);
 }
 
-// ( outstanding owed bytes/f link -- ? ): f: a link that rested goes on
+// ( outstanding owed bytes/f descriptors link -- ? ): f: a link that rested goes on. Takes the
+// descriptors over.
 Outcome PrimRestoreLink(Vm& vm, Args args) {
-  Link* link = LinkAt(vm, args, 3);
-  if (link == nullptr) return NoLink(vm, args, 3);
+  Link* link = LinkAt(vm, args, 4);
+  if (link == nullptr) return NoLink(vm, args, 4);
   if (!args.is_true(2)) {
     args.set(0, Word::Bool(link->Open() == 0));
     return Outcome::kNext;
   }
   if (!Is(args, 2, TypeId::kByteArray)) return BadType(vm, TypeId::kByteArray, args, 2);
+  if (!Is(args, 3, TypeId::kArray)) return BadType(vm, TypeId::kArray, args, 3);
   if (!args.is_fixnum(0) || !args.is_fixnum(1) || args.fixnum(0) < 0 || args.fixnum(1) < 0) {
     return BadType(vm, TypeId::kFixnum, args, 0);
   }
@@ -310,6 +324,11 @@ Outcome PrimRestoreLink(Vm& vm, Args args) {
     const gc::NoAlloc scope;
     const auto* bytes = As<ByteArray>(args.get(2));
     state.buffered.assign(bytes->bytes, bytes->bytes + bytes->size());
+    const auto* descriptors = As<Array>(args.get(3));
+    for (int64_t i = 0; i < descriptors->size(); ++i) {
+      const Word fd = descriptors->elements[i];
+      if (fd.IsFixnum()) state.descriptors.push_back(static_cast<int>(fd.AsFixnum()));
+    }
   }
   args.set(0, Word::Bool(link->Restore(state)));
   return Outcome::kNext;
