@@ -22,7 +22,12 @@ class Replacements {
     }
     return operand;
   }
-  void Replace(VReg reg, Operand by) { map_[static_cast<size_t>(reg)] = by; }
+  void Replace(VReg reg, Operand by) {
+    for (auto next = static_cast<VReg>(map_.size()); next <= reg; ++next) {
+      map_.push_back(Operand::Reg(next));
+    }
+    map_[static_cast<size_t>(reg)] = by;
+  }
 
  private:
   std::vector<Operand> map_;
@@ -31,7 +36,10 @@ class Replacements {
 // Drops what cannot run, copies and constants through joins, folds branches, picks immediate and
 // fused forms, removes what nobody reads. Afterwards kCompute, kBranch and kTable have register
 // operands only.
-Replacements Simplify(const Unit& unit, Procedure& procedure);
+Replacements Simplify(Unit& unit, Procedure& procedure);
+
+// Objects that never leave the procedure become registers (objects.cc). False: there were none.
+bool ReplaceObjects(Unit& unit, Procedure& procedure, Replacements& replacements);
 
 // The registers a value of a snapshot consists of.
 void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,

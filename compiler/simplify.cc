@@ -15,19 +15,21 @@ int Imm(Operand operand) { return static_cast<int>(operand.constant.AsFixnum());
 
 class Simplifier {
  public:
-  Simplifier(const Unit& unit, Procedure& procedure)
+  Simplifier(Unit& unit, Procedure& procedure)
       : unit_(unit), procedure_(procedure), replacements_(procedure.register_count) {}
 
   Replacements Run() {
     DropUnreachable();
-    for (int round = 0; round < 8; ++round) {
+    for (int round = 0; round < 12; ++round) {
       const bool copies = PropagateCopies();
       const bool folded = FoldBranches();
       if (folded) DropUnreachable();
       const bool threaded = ThreadJumps();
       if (threaded) DropUnreachable();
-      if (!copies && !folded && !threaded) break;
+      if (!copies && !folded && !threaded && !ReplaceObjects(unit_, procedure_, replacements_))
+        break;
     }
+    SkipJumps();
     Fuse();
     RemoveUnused();
     CountLoops();
@@ -57,6 +59,25 @@ class Simplifier {
     for (size_t i = 0; i < procedure_.blocks.size(); ++i) {
       if (!seen[i]) procedure_.blocks[i].insts.clear();
     }
+  }
+
+  // What jumps to a block that only jumps on goes there itself.
+  void SkipJumps() {
+    for (const int block : procedure_.order) {
+      std::vector<Inst>& insts = BlockAt(block).insts;
+      if (insts.empty()) continue;
+      Inst& last = insts.back();
+      // An empty block between a loop and what enters it is where constants can be loaded.
+      if (last.kind != InstKind::kBranch) continue;
+      for (int& target : last.targets) {
+        for (int hops = 0; hops < 16; ++hops) {
+          const std::vector<Inst>& next = BlockAt(target).insts;
+          if (next.size() != 1 || next[0].kind != InstKind::kJump) break;
+          target = next[0].targets[0];
+        }
+      }
+    }
+    DropUnreachable();
   }
 
   // A register that is moved to from one source only (besides itself) is that source.
@@ -410,18 +431,66 @@ class Simplifier {
     return true;
   }
 
+  // The registers that something but moves reads, directly or through moves: a value that only goes
+  // round a loop is not needed.
+  std::vector<bool> FindNeeded() {
+    std::vector<bool> needed(static_cast<size_t>(procedure_.register_count));
+    std::vector<VReg> work;
+    const auto need = [&](VReg reg) {
+      if (needed[static_cast<size_t>(reg)]) return;
+      needed[static_cast<size_t>(reg)] = true;
+      work.push_back(reg);
+    };
+    std::vector<std::vector<VReg>> feeds(static_cast<size_t>(procedure_.register_count));
+    std::vector<VReg> registers;
+    for (const int block : procedure_.order) {
+      for (const Inst& inst : BlockAt(block).insts) {
+        if (inst.kind == InstKind::kMoves) {
+          for (size_t i = 0; i < inst.dsts.size(); ++i) {
+            if (inst.srcs[i].is_reg()) {
+              feeds[static_cast<size_t>(inst.dsts[i])].push_back(inst.srcs[i].reg);
+            }
+          }
+        } else {
+          for (const Operand& operand : inst.srcs) {
+            if (operand.is_reg()) need(operand.reg);
+          }
+        }
+        if (inst.snapshot < 0) continue;
+        registers.clear();
+        const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
+        for (const ValueId id : snapshot.data) {
+          CollectRegisters(unit_, replacements_, id, &registers);
+        }
+        if (snapshot.keep_all) {
+          for (const ValueId id : snapshot.retained) {
+            CollectRegisters(unit_, replacements_, id, &registers);
+          }
+        }
+        for (const VReg reg : registers) need(reg);
+      }
+    }
+    while (!work.empty()) {
+      const VReg reg = work.back();
+      work.pop_back();
+      for (const VReg source : feeds[static_cast<size_t>(reg)]) need(source);
+    }
+    return needed;
+  }
+
   // Moves and pure computations whose result nobody reads; in rounds, as one may feed another.
   void RemoveUnused() {
     for (bool changed = true; changed;) {
       changed = false;
       CountUses();
+      const std::vector<bool> needed = FindNeeded();
       for (const int block : procedure_.order) {
         std::vector<Inst>& insts = BlockAt(block).insts;
         for (Inst& inst : insts) {
           if (inst.kind != InstKind::kMoves) continue;
           size_t kept = 0;
           for (size_t i = 0; i < inst.dsts.size(); ++i) {
-            if (uses_[static_cast<size_t>(inst.dsts[i])] == 0) continue;
+            if (!needed[static_cast<size_t>(inst.dsts[i])]) continue;
             inst.dsts[kept] = inst.dsts[i];
             inst.srcs[kept] = inst.srcs[i];
             ++kept;
@@ -470,7 +539,7 @@ class Simplifier {
     }
   }
 
-  const Unit& unit_;
+  Unit& unit_;
   Procedure& procedure_;
   Replacements replacements_;
   std::vector<int> uses_;
@@ -494,7 +563,7 @@ void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueI
   }
 }
 
-Replacements Simplify(const Unit& unit, Procedure& procedure) {
+Replacements Simplify(Unit& unit, Procedure& procedure) {
   return Simplifier(unit, procedure).Run();
 }
 
