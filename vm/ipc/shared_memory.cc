@@ -185,14 +185,15 @@ int SharedMemory::Create(size_t size, Word* handle) {
   return Map(fd, size, /*writable=*/true, /*is_file=*/false, handle);
 }
 
-int SharedMemory::MapFile(const std::string& path, Word* handle, const char** problem) {
+int SharedMemory::MapFile(const std::string& path, bool writable, Word* handle,
+                          const char** problem) {
   *problem = nullptr;
   // Without O_NONBLOCK a FIFO would wait for its writer here.
-  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  int fd = open(path.c_str(), kFlags);
+  const int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  int fd = open(path.c_str(), flags);
   if (fd < 0 && IsShortage(errno)) {
     vm_.heap().CollectFull();
-    fd = open(path.c_str(), kFlags);
+    fd = open(path.c_str(), flags);
   }
   if (fd < 0) return errno;
   struct stat info = {};
@@ -207,7 +208,7 @@ int SharedMemory::MapFile(const std::string& path, Word* handle, const char** pr
     *problem = "It is not a regular file";
     return EINVAL;
   }
-  return Map(fd, static_cast<size_t>(info.st_size), /*writable=*/false, /*is_file=*/true, handle);
+  return Map(fd, static_cast<size_t>(info.st_size), writable, /*is_file=*/true, handle);
 }
 
 int SharedMemory::Adopt(int fd, bool is_file, Word* handle, const char** problem) {

@@ -81,7 +81,8 @@ class SharedMemory : public gc::RootSource {
   // Each makes a region and its handle, or answers with the errno.
   int Create(size_t size, Word* handle) WEFT_ALLOCATES;
   // `*problem`: what is wrong where errno says nothing of use.
-  int MapFile(const std::string& path, Word* handle, const char** problem) WEFT_ALLOCATES;
+  int MapFile(const std::string& path, bool writable, Word* handle,
+              const char** problem) WEFT_ALLOCATES;
   // Takes the descriptor over. `is_file`: what another VM mapped from a file; else the memory must
   // be sealed against shrinking.
   int Adopt(int fd, bool is_file, Word* handle, const char** problem) WEFT_ALLOCATES;

@@ -299,8 +299,9 @@ Outcome PrimNewShared(Vm& vm, Args args) {
   return error == 0 ? NewRegion(handle, args) : NoRegion(vm, error, nullptr, args);
 }
 
-// ( path -- shared/f problem/f )
-Outcome PrimMapFile(Vm& vm, Args args) {
+namespace {
+
+Outcome MapFileAt(Vm& vm, Args args, bool writable) WEFT_ALLOCATES {
   if (!Is(args, 0, TypeId::kString)) return BadType(vm, TypeId::kString, args, 0);
   std::string path;
   {
@@ -310,9 +311,17 @@ Outcome PrimMapFile(Vm& vm, Args args) {
   if (path.find('\0') != std::string::npos) return NoRegion(vm, ENOENT, nullptr, args);
   Word handle = gc::kFalse;
   const char* problem = nullptr;
-  const int error = SharedMemory::Of(vm).MapFile(path, &handle, &problem);
+  const int error = SharedMemory::Of(vm).MapFile(path, writable, &handle, &problem);
   return error == 0 ? NewRegion(handle, args) : NoRegion(vm, error, problem, args);
 }
+
+}  // namespace
+
+// ( path -- shared/f problem/f )
+Outcome PrimMapFile(Vm& vm, Args args) { return MapFileAt(vm, args, /*writable=*/false); }
+
+// ( path -- shared/f problem/f ): what is written goes to the file
+Outcome PrimMapFileForWriting(Vm& vm, Args args) { return MapFileAt(vm, args, /*writable=*/true); }
 
 // ( fd file? -- shared/f problem/f )
 Outcome PrimAdoptShared(Vm& vm, Args args) {
