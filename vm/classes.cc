@@ -244,6 +244,32 @@ bool ClassesIntersect(Vm& vm, Word first, Word second) {
   return Algebra(vm).Intersect(first, second, 0);
 }
 
+namespace {
+
+// Of two classes that are equal as sets, such as a mixin and its only member, the plainer kind is
+// the more specific one; in the order of classes.algebra.
+int Rank(Word class_word) WEFT_NO_ALLOC {
+  switch (KindOf(ClassInfoOf(class_word))) {
+    case ClassKind::kBuiltin:
+      return 0;
+    case ClassKind::kSingleton:
+      return 1;
+    case ClassKind::kPredicate:
+      return 2;
+    case ClassKind::kTuple:
+      return 3;
+    case ClassKind::kIntersection:
+      return 4;
+    case ClassKind::kMixin:
+      return 5;
+    case ClassKind::kUnion:
+      return 6;
+  }
+  return 7;
+}
+
+}  // namespace
+
 void SortClasses(Vm& vm, std::vector<Word>& classes) {
   std::vector<std::pair<std::string, Word>> left;
   left.reserve(classes.size());
@@ -263,7 +289,8 @@ void SortClasses(Vm& vm, std::vector<Word>& classes) {
       for (const auto& other : left) {
         if (other.second == candidate) continue;
         if (ClassLessEqual(vm, candidate, other.second) &&
-            !ClassLessEqual(vm, other.second, candidate)) {
+            (!ClassLessEqual(vm, other.second, candidate) ||
+             Rank(candidate) < Rank(other.second))) {
           is_below = true;
           break;
         }
