@@ -12,8 +12,13 @@
 
 namespace weft {
 
-Scheduler::Scheduler(Vm& vm)
-    : vm_(vm), events_(*this), random_state_(vm.options().seed * 0x9E3779B97F4A7C15 + 1) {
+namespace {
+
+uint64_t FirstRandom(const Vm& vm) { return vm.options().seed * 0x9E3779B97F4A7C15 + 1; }
+
+}  // namespace
+
+Scheduler::Scheduler(Vm& vm) : vm_(vm), events_(*this), random_state_(FirstRandom(vm)) {
   vm.heap().AddRootSource(this);
 }
 
@@ -335,8 +340,10 @@ void Scheduler::RemoveReady(Context* context) {
 // -------------------------------------------------------------------------------------
 
 void Scheduler::Start(Context* context) WEFT_NO_ANALYSIS {
-  switch_hash_ = (switch_hash_ ^ context->id) * 0x100000001B3;
-  switch_hash_ = (switch_hash_ ^ context->instructions) * 0x100000001B3;
+  if (!hash_is_final_) {
+    switch_hash_ = (switch_hash_ ^ context->id) * 0x100000001B3;
+    switch_hash_ = (switch_hash_ ^ context->instructions) * 0x100000001B3;
+  }
   ++switches_;
   context->state = ContextState::kRunning;
   context->dirty = true;
@@ -398,6 +405,14 @@ void Scheduler::SwitchAway(bool ready) {
     context->state = ContextState::kParked;
   }
   StartNext();
+}
+
+void Scheduler::BeginProgram() {
+  vm_.current()->instructions = 0;
+  switch_hash_ = kFirstHash;
+  random_state_ = FirstRandom(vm_);
+  until_look_ = kLookEvery;
+  vm_.budget = DrawSlice();
 }
 
 void Scheduler::SwitchFromEnded() {

@@ -97,6 +97,11 @@ class Scheduler : public gc::RootSource {
   void EndSliceSoon();
   // Charges what was used of the slice to the current context.
   void AccountSlice();
+  // What has run until now was not the program's: its schedule and the hash of it begin here, so
+  // that they do not depend on what the command line made the library do before.
+  void BeginProgram();
+  // What runs from now on (reports at exit) is not the program's: the hash stays as it is.
+  void EndProgram() { hash_is_final_ = true; }
   [[nodiscard]] uint64_t switch_hash() const { return switch_hash_; }
   [[nodiscard]] uint64_t switches() const { return switches_; }
   [[nodiscard]] Context* main_context() const { return main_; }
@@ -141,7 +146,9 @@ class Scheduler : public gc::RootSource {
   Context* main_ = nullptr;
   int64_t slice_given_ = 0;
   uint64_t random_state_ = 0;
-  uint64_t switch_hash_ = 0xCBF29CE484222325;
+  static constexpr uint64_t kFirstHash = 0xCBF29CE484222325;
+  uint64_t switch_hash_ = kFirstHash;
+  bool hash_is_final_ = false;
   uint64_t switches_ = 0;
 };
 

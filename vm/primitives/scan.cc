@@ -364,6 +364,43 @@ Outcome PrimScanNames(Vm& vm, Args args) {
   }
 }
 
+Outcome PrimNextToken(Vm& vm, Args args) {
+  Token token;
+  Scan scan;
+  {
+    const gc::NoAlloc scope;
+    scan = NextToken(vm, args.get(0), &token);
+  }
+  if (scan == Scan::kToken) return StoreToken(vm, args, 0, 0, token);
+  args.set(0, scan == Scan::kEnd ? gc::kFalse : kReadYourself);
+  return Outcome::kNext;
+}
+
+Outcome PrimVectorToArray(Vm& vm, Args args) {
+  int64_t length;
+  {
+    const gc::NoAlloc scope;
+    VectorView view;
+    length = ReadVector(vm, args.get(0), &view) ? view.length : -1;
+  }
+  if (length < 0) {
+    args.set(0, gc::kFalse);
+    return Outcome::kNext;
+  }
+  const size_t bytes = sizeof(Array) + static_cast<size_t>(length) * sizeof(Word);
+  if (!HasRoom(vm, bytes)) return NoRoom(vm, bytes);
+  const Word word = vm.heap().Allocate(ShapeOf(TypeId::kArray), bytes);
+  const gc::NoAlloc scope;
+  auto* array = static_cast<Array*>(gc::ObjectAt(word));
+  array->length = Word::Fixnum(length);
+  VectorView view;
+  if (ReadVector(vm, args.get(0), &view)) {
+    for (int64_t i = 0; i < length; ++i) array->elements[i] = view.array->elements[i];
+  }
+  args.set(0, word);
+  return Outcome::kNext;
+}
+
 // A position is line << 32 + column; the bytes have both in 32 bits each, little endian.
 Outcome PrimPackPositions(Vm& vm, Args args) {
   int64_t length;

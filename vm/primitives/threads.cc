@@ -117,6 +117,16 @@ Outcome PrimSetSelfThread(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   return Outcome::kNext;
 }
 
+Outcome PrimBeginProgram(Vm& vm, Args) {
+  vm.scheduler().BeginProgram();
+  return Outcome::kReload;
+}
+
+Outcome PrimEndProgram(Vm& vm, Args) {
+  vm.scheduler().EndProgram();
+  return Outcome::kNext;
+}
+
 Outcome PrimYield(Vm&, Args) { return Outcome::kYield; }
 
 namespace {
