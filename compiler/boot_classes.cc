@@ -344,6 +344,7 @@ void BootReader::InstallClasses() WEFT_ALLOCATES {
                   {"vectors", "vector", Special::kVectorLayout},
                   {"sbufs", "sbuf", Special::kSbufLayout},
                   {"hashtables", "hashtable", Special::kHashtableLayout},
+                  {"sequences", "slice", Special::kSliceLayout},
                   {"math", "ratio", Special::kRatioLayout},
                   {"math", "complex", Special::kComplexLayout}};
   for (const auto& row : kLayouts) {

@@ -326,6 +326,10 @@ class Emitter {
         break;
       }
       case InstKind::kReturn:
+        if (inst.srcs.size() == 1 && inst.srcs[0].is_reg() && Slot(inst.srcs[0]) != 0) {
+          builder_.EmitABC(Op::kReturnFrom, 0, Slot(inst.srcs[0]));
+          break;
+        }
         PutInRow(inst.srcs, 0);
         builder_.EmitABC(Op::kReturn);
         break;
@@ -393,9 +397,56 @@ class Emitter {
     AddMap(inst);
   }
 
+  // Operands of an instruction that has a form which takes them from where they are. False: nothing
+  // was emitted.
+  bool EmitFrom(const Inst& inst, int window) WEFT_NO_ALLOC {
+    Op from = Op::kNop;
+    switch (inst.op) {
+      case Op::kNth:
+        from = Op::kNthFrom;
+        break;
+      case Op::kSetNth:
+        from = Op::kSetNthFrom;
+        break;
+      case Op::kLength:
+        from = Op::kLengthFrom;
+        break;
+      case Op::kSlotOf:
+        from = Op::kSlotFrom;
+        break;
+      case Op::kSetSlotOf:
+        from = Op::kSetSlotFrom;
+        break;
+      default:
+        return false;
+    }
+    uint32_t slots[3] = {0, 0, 0};
+    bool in_place = true;
+    for (size_t i = 0; i < inst.srcs.size(); ++i) {
+      const auto place = static_cast<uint32_t>(window) + static_cast<uint32_t>(i);
+      slots[i] = inst.srcs[i].is_reg() ? Slot(inst.srcs[i]) : place;
+      in_place = in_place && slots[i] == place;
+      if (inst.srcs[i].is_reg()) continue;
+      // A constant goes to its place, if no other operand stands there.
+      for (const Operand& other : inst.srcs) {
+        if (other.is_reg() && Slot(other) == place) return false;
+      }
+    }
+    if (in_place) return false;
+    for (size_t i = 0; i < inst.srcs.size(); ++i) {
+      if (inst.srcs[i].is_constant()) LoadConstant(slots[i], inst.srcs[i].constant);
+    }
+    if (inst.srcs.size() == 3) {
+      builder_.EmitABC(from, slots[0], slots[1], slots[2]);
+    } else {
+      builder_.EmitABC(from, 0, slots[0], slots[1]);
+    }
+    return true;
+  }
+
   void EmitCall(const Inst& inst) WEFT_NO_ALLOC {
     const int window = slots_.call_windows[static_cast<size_t>(number_)];
-    PutInRow(inst.srcs, window);
+    if (!EmitFrom(inst, window)) PutInRow(inst.srcs, window);
     const auto a = static_cast<uint32_t>(window);
     switch (inst.op) {
       case Op::kCall:

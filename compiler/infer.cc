@@ -145,6 +145,22 @@ bool Builder::FailInput(ValueId id, Word word) {
 
 void Builder::EmitJump(int target) { Emit(InstKind::kJump, Op::kJump).targets.push_back(target); }
 
+uint32_t Builder::ShapeOfValue(ValueId id) const {
+  const Value& value = At(id);
+  switch (value.kind) {
+    case Value::kReg:
+      return value.shape;
+    case Value::kLiteral:
+      return ShapeOfWord(value.literal);
+    default: {
+      const Layout* layout =
+          SpecialLayout(unit_.vm, value.kind == Value::kCurried ? Special::kCurriedLayout
+                                                                : Special::kComposedLayout);
+      return layout == nullptr ? kNoShape : static_cast<uint32_t>(layout->shape.AsFixnum());
+    }
+  }
+}
+
 Operand Builder::OperandOf(ValueId id) {
   const Value value = At(id);
   if (value.is_reg()) return Operand::Reg(value.reg);
@@ -159,7 +175,7 @@ Operand Builder::OperandOf(ValueId id) {
   const VReg made = NewRegister();
   inst.dsts.push_back(made);
   inst.snapshot = EmptySnapshot();
-  const ValueId result = unit_.Register(made);
+  const ValueId result = unit_.Register(made, static_cast<uint32_t>(layout->shape.AsFixnum()));
   std::replace(s_.data.begin(), s_.data.end(), id, result);
   for (Retained& item : s_.retained) {
     if (item.value == id) item.value = result;
@@ -411,6 +427,7 @@ bool Builder::ApplyWord(Word word, int tail) {
         }
         EmitCall(Op::kCallPrimitive, primitive.counts.inputs, primitive.counts.outputs, word,
                  static_cast<int>(row), primitive.Has(kPrimNeedsMap));
+        if (primitive.function == PrimArray) MarkTop(ShapeOf(TypeId::kArray));
         unit_.DependOn(word, Dependency::kEffect);
         if (primitive.counts.terminates) {
           Emit(InstKind::kStop, Op::kNop);
@@ -538,16 +555,31 @@ bool Builder::ApplyByEffect(Word word, int tail) {
     if (!Need(slots, word)) return false;
     unit_.DependOn(As<Layout>(layout)->class_word, Dependency::kClass);
     EmitCall(Op::kNewTuple, slots, 1, layout, 0);
+    MarkTop(static_cast<uint32_t>(As<Layout>(layout)->shape.AsFixnum()));
     return true;
   }
   EffectCount effect;
   if (!ReadEffect(unit_.vm, object->effect, &effect)) return Fail("missing-effect", word);
   if (!Need(effect.inputs, word)) return false;
+  bool chosen = false;
+  if (!ApplyChosenMethod(word, tail, &chosen)) return false;
+  if (chosen) return true;
   if (IsSmall(object, effect)) {
     unit_.DependOn(word, Dependency::kDefinition);
     return ApplyInline(word, tail);
   }
   unit_.DependOn(word, Dependency::kEffect);
+  if (word == unit_.vm.special(Special::kSqrt) && effect.inputs == 1 && effect.outputs == 1) {
+    const Operand operand = OperandOf(Peek(0));
+    Pop();
+    const int snapshot = TakeSnapshot();
+    Inst& inst = Emit(InstKind::kCompute, Op::kSqrt);
+    inst.srcs.push_back(operand);
+    inst.snapshot = snapshot;
+    inst.dsts.push_back(NewRegister());
+    Push(unit_.Register(inst.dsts[0]));
+    return true;
+  }
 
   Op call = Op::kCall;
   Op tail_call = Op::kTailCall;
@@ -687,7 +719,23 @@ bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
   if (!Need(intrinsic.inputs, word)) return false;
   if (info.Has(kOpCalls)) {
     // Its inline cache needs a generic word.
-    if (!IsType(As<WordObject>(word)->generic_info, TypeId::kArray)) return true;
+    const Word generic = As<WordObject>(word)->generic_info;
+    if (!IsType(generic, TypeId::kArray)) return true;
+    // The method of a tuple is better known than found, but for those that the instruction knows.
+    const uint32_t shape = ShapeOfValue(
+        Peek(static_cast<int>(As<Array>(generic)->elements[kGenericPosition].AsFixnum())));
+    if (shape != kNoShape && shape >= gc::kFirstTupleShape && shape != unit_.vm.vector_shape()) {
+      return true;
+    }
+    if (intrinsic.op == Op::kLength && At(Peek(0)).is_literal() &&
+        shape == ShapeOf(TypeId::kArray)) {
+      const Word length = Word::Fixnum(As<Array>(At(Peek(0)).literal)->size());
+      Pop();
+      Push(unit_.Literal(length));
+      unit_.DependOn(word, Dependency::kEffect);
+      *done = true;
+      return true;
+    }
     EmitCall(intrinsic.op, intrinsic.inputs, intrinsic.outputs, word, 0);
     unit_.DependOn(word, Dependency::kEffect);
     *done = true;
@@ -764,6 +812,22 @@ bool Builder::ApplyTypeTest(const Primitive& primitive, Word word) {
   unit_.DependOn(word, Dependency::kEffect);
   if (!builtin) {
     unit_.DependOn(As<Layout>(what.literal)->class_word, Dependency::kClass);
+  }
+  const uint32_t shape = ShapeOfValue(Peek(1));
+  if (shape != kNoShape && tested.is_reg()) {
+    bool is_instance = builtin && shape == static_cast<uint32_t>(what.literal.AsFixnum());
+    if (!builtin && shape >= gc::kFirstTupleShape) {
+      const auto* own = As<Layout>(unit_.vm.layouts().get(shape - gc::kFirstTupleShape));
+      const auto* wanted = As<Layout>(what.literal);
+      const auto* chain = As<Array>(own->superclasses);
+      const int64_t depth = As<Array>(wanted->superclasses)->size();
+      is_instance = depth <= chain->size() && chain->elements[depth - 1] == wanted->class_word;
+      unit_.DependOn(own->class_word, Dependency::kClass);
+    }
+    Pop();
+    Pop();
+    Push(unit_.Literal(Word::Bool(is_instance)));
+    return true;
   }
   const Operand object = OperandOf(Peek(1));
   Pop();
@@ -845,7 +909,53 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
     return true;
   }
   EmitCall(Op::kNewTuple, slots, 1, layout, 0);
+  MarkTop(static_cast<uint32_t>(object->shape.AsFixnum()));
   return true;
+}
+
+// A generic word whose object's shape is known: its method, without asking the object again.
+bool Builder::ApplyChosenMethod(Word word, int tail, bool* done) {
+  *done = false;
+  const Word info = As<WordObject>(word)->generic_info;
+  if (!IsType(info, TypeId::kArray) ||
+      As<Array>(info)->elements[kGenericKind] !=
+          Word::Fixnum(static_cast<int64_t>(GenericKind::kSingle))) {
+    return true;
+  }
+  const auto position = static_cast<int>(As<Array>(info)->elements[kGenericPosition].AsFixnum());
+  if (static_cast<size_t>(position) >= s_.data.size()) return true;
+  const uint32_t shape = ShapeOfValue(Peek(position));
+  if (shape == kNoShape || shape < gc::kFirstTupleShape) return true;
+  const Word method = CertainMethod(unit_.vm, word, shape);
+  EffectCount effect;
+  if (!method.IsPointer() || !ReadEffect(unit_.vm, As<WordObject>(method)->effect, &effect) ||
+      unit_.depth > Unit::kMaxDepth / 2) {
+    return true;
+  }
+  const Word layout = unit_.vm.layouts().get(shape - gc::kFirstTupleShape);
+  unit_.DependOnMethod(word, As<Layout>(layout)->class_word, method);
+  *done = true;
+  const int64_t flags = As<WordObject>(method)->flags.AsFixnum();
+  const auto slot = static_cast<int>(flags >> kFlagSlotShift & 0xFF);
+  // An object that has left this procedure may get another layout while it runs (its class may be
+  // defined anew), so its accessors look at it again. The field's number is for objects that have
+  // not left it (objects.cc).
+  if ((flags & kFlagReadsSlot) != 0 && effect.inputs == 1 && effect.outputs == 1) {
+    EmitCall(Op::kSlotOf, 1, 1, word, slot + 1);
+    return true;
+  }
+  if ((flags & kFlagWritesSlot) != 0 && effect.inputs == 2 && effect.outputs == 0) {
+    EmitCall(Op::kSetSlotOf, 2, 0, word, slot + 1);
+    return true;
+  }
+  // A method may call its generic again for another object.
+  bool plain_inline = false;
+  FindFrame(method, &plain_inline);
+  if (plain_inline) {
+    *done = false;
+    return true;
+  }
+  return ApplyWord(method, tail);
 }
 
 }  // namespace weft::compiler

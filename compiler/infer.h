@@ -77,6 +77,7 @@ class Builder {
   bool ApplyTypeTest(const Primitive& primitive, Word word) WEFT_NO_ALLOC;
   void EmitBothFixnums() WEFT_NO_ALLOC;
   bool MakeVirtual(Value::Kind kind) WEFT_NO_ALLOC;
+  bool ApplyChosenMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
   bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
   [[nodiscard]] bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
   bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
@@ -106,9 +107,9 @@ class Builder {
   bool ApplySubroutine(Word word) WEFT_NO_ALLOC;
   bool CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>& statics) WEFT_NO_ALLOC;
   bool JumpToHeader(int frame_id) WEFT_NO_ALLOC;
-  ValueId HeaderValue(ValueId id, bool forced, std::vector<VReg>* phis,
+  ValueId HeaderValue(ValueId id, bool forced, const Frame& frame, std::vector<VReg>* phis,
                       std::vector<Operand>* entries) WEFT_NO_ALLOC;
-  bool MatchHeader(ValueId header, ValueId now, std::vector<VReg>* phis,
+  bool MatchHeader(ValueId header, ValueId now, Frame& frame, std::vector<VReg>* phis,
                    std::vector<Operand>* operands) WEFT_NO_ALLOC;
   ValueId CloneInto(Builder& inner, ValueId id, std::vector<Operand>* captures) WEFT_NO_ALLOC;
   bool CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>* captures) WEFT_NO_ALLOC;
@@ -123,6 +124,11 @@ class Builder {
   }
   void Touch(int count);
   [[nodiscard]] const Value& At(ValueId id) const { return unit_.values[static_cast<size_t>(id)]; }
+
+  // The shape that a value surely has, or kNoShape.
+  [[nodiscard]] uint32_t ShapeOfValue(ValueId id) const WEFT_NO_ALLOC;
+  // Says what shape the item on top, just computed, has.
+  void MarkTop(uint32_t shape) { unit_.values[static_cast<size_t>(Peek(0))].shape = shape; }
 
   // Instructions.
   Inst& Emit(InstKind kind, Op op);

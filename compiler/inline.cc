@@ -109,29 +109,43 @@ bool Builder::ApplyInlineRecursive(Word word, int tail) {
 // --- loops
 // -----------------------------------------------------------------------------------------
 
-ValueId Builder::HeaderValue(ValueId id, bool forced, std::vector<VReg>* phis,
+// A shape that a loop may be expected to keep: numbers change theirs, and f is often a beginning.
+static bool IsLastingShape(uint32_t shape) {
+  return shape != kNoShape &&
+         (shape >= gc::kFirstTupleShape || shape == ShapeOf(TypeId::kArray) ||
+          shape == ShapeOf(TypeId::kString) || shape == ShapeOf(TypeId::kByteArray));
+}
+
+ValueId Builder::HeaderValue(ValueId id, bool forced, const Frame& frame, std::vector<VReg>* phis,
                              std::vector<Operand>* entries) {
   const Value value = At(id);
   if (!forced) {
     if (value.is_virtual()) {
-      const ValueId first = HeaderValue(value.first, false, phis, entries);
-      const ValueId second = HeaderValue(value.second, false, phis, entries);
+      const ValueId first = HeaderValue(value.first, false, frame, phis, entries);
+      const ValueId second = HeaderValue(value.second, false, frame, phis, entries);
       return unit_.Virtual(value.kind, first, second);
     }
     if (value.is_literal() && IsCallable(id)) return id;
   }
+  uint32_t shape = ShapeOfValue(id);
+  if (!IsLastingShape(shape) || frame.shapeless.contains(static_cast<int>(phis->size()))) {
+    shape = kNoShape;
+  }
   entries->push_back(OperandOf(id));
   const VReg reg = NewRegister();
   phis->push_back(reg);
-  return unit_.Register(reg);
+  return unit_.Register(reg, shape);
 }
 
-bool Builder::MatchHeader(ValueId header, ValueId now, std::vector<VReg>* phis,
+bool Builder::MatchHeader(ValueId header, ValueId now, Frame& frame, std::vector<VReg>* phis,
                           std::vector<Operand>* operands) {
   const Value expected = At(header);
   const Value value = At(now);
   switch (expected.kind) {
     case Value::kReg:
+      if (expected.shape != kNoShape && expected.shape != ShapeOfValue(now)) {
+        frame.shapeless.insert(static_cast<int>(phis->size()));
+      }
       operands->push_back(OperandOf(now));
       phis->push_back(expected.reg);
       return true;
@@ -139,14 +153,15 @@ bool Builder::MatchHeader(ValueId header, ValueId now, std::vector<VReg>* phis,
       return value.is_literal() && value.literal == expected.literal;
     default:
       return value.kind == expected.kind &&
-             MatchHeader(expected.first, value.first, phis, operands) &&
-             MatchHeader(expected.second, value.second, phis, operands);
+             MatchHeader(expected.first, value.first, frame, phis, operands) &&
+             MatchHeader(expected.second, value.second, frame, phis, operands);
   }
 }
 
 bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
   const Undo undo(*this);
   absl::flat_hash_set<int> forced;
+  absl::flat_hash_set<int> shapeless;
   while (true) {
     const int frame_id = static_cast<int>(unit_.frames.size());
     unit_.frames.push_back(std::make_unique<Frame>());
@@ -155,12 +170,13 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
     frame.builder = this;
     frame.level = ++level_;
     frame.forced = forced;
+    frame.shapeless = shapeless;
 
     std::vector<VReg> phis;
     std::vector<Operand> entries;
     for (size_t i = 0; i < s_.data.size(); ++i) {
       const bool is_forced = forced.contains(static_cast<int>(i));
-      const ValueId value = HeaderValue(s_.data[i], is_forced, &phis, &entries);
+      const ValueId value = HeaderValue(s_.data[i], is_forced, frame, &phis, &entries);
       frame.header_data.push_back(value);
     }
     s_.data = frame.header_data;
@@ -188,6 +204,7 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
       return Fail("too-big", word);
     }
     forced = frame.forced;
+    shapeless = frame.shapeless;
     undo.Apply(*this);
     if (unit_.subroutine_words.contains(word.bits)) {
       *restart = true;
@@ -203,11 +220,19 @@ bool Builder::JumpToHeader(int frame_id) {
   }
   std::vector<VReg> phis;
   std::vector<Operand> operands;
+  const size_t shapeless = frame.shapeless.size();
   for (size_t i = 0; i < s_.data.size(); ++i) {
-    if (MatchHeader(frame.header_data[i], s_.data[i], &phis, &operands)) continue;
+    if (MatchHeader(frame.header_data[i], s_.data[i], frame, &phis, &operands)) continue;
     if (!frame.forced.insert(static_cast<int>(i)).second) {
       return Fail("inconsistent-recursive-call", frame.word);
     }
+    // Other registers than before: what is known about their shapes no longer fits.
+    frame.shapeless.clear();
+    unit_.stop = Stop::kRestart;
+    unit_.restart_frame = frame_id;
+    return false;
+  }
+  if (frame.shapeless.size() != shapeless) {
     unit_.stop = Stop::kRestart;
     unit_.restart_frame = frame_id;
     return false;

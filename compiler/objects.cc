@@ -57,12 +57,11 @@ class ObjectReplacer {
   bool Run() {
     FindObjects();
     if (objects_.empty()) return false;
-    FindEscapes();
-    if (!DropEscaped()) return false;
-    FindNeeds();
-    FindKept();
-    if (!DropEscaped()) return false;
-    FindNeeds();
+    do {
+      FindEscapes();
+      if (!DropEscaped()) return false;
+      FindNeeds();
+    } while (FindKept());
     Walk();
     for (const int block : procedure_.order) {
       for (Inst& inst : BlockAt(block).insts) {
@@ -132,12 +131,12 @@ class ObjectReplacer {
   bool ReadAccess(const Inst& inst, Access* access) const {
     Operand object;
     Operand index;
-    if (inst.kind == InstKind::kCompute && inst.op == Op::kSlot) {
+    if (inst.kind == InstKind::kCall && inst.op == Op::kSlotOf && inst.imm > 0) {
       object = inst.srcs[0];
-      index = Operand::Constant(Word::Fixnum(inst.imm));
-    } else if (inst.kind == InstKind::kCompute && inst.op == Op::kSetSlot) {
+      index = Operand::Constant(Word::Fixnum(inst.imm - 1));
+    } else if (inst.kind == InstKind::kCall && inst.op == Op::kSetSlotOf && inst.imm > 0) {
       object = inst.srcs[1];
-      index = Operand::Constant(Word::Fixnum(inst.imm));
+      index = Operand::Constant(Word::Fixnum(inst.imm - 1));
       access->writes = true;
     } else if (IsPrimitiveCall(inst, PrimitiveRows().slot)) {
       object = inst.srcs[0];
@@ -165,12 +164,25 @@ class ObjectReplacer {
   }
   void Escape(VReg reg) { Escape(Operand::Reg(reg)); }
 
+  // An object that escapes leaves the instructions that access it, which then show the stack.
   void FindEscapes() {
+    const auto escaped = [&] {
+      return std::count_if(objects_.begin(), objects_.end(),
+                           [](const LocalObject& object) { return object.escapes; });
+    };
+    for (auto before = escaped();; before = escaped()) {
+      FindMoreEscapes();
+      if (escaped() == before) break;
+    }
+  }
+
+  void FindMoreEscapes() {
     std::vector<VReg> registers;
     for (const int block : procedure_.order) {
       for (const Inst& inst : BlockAt(block).insts) {
         Access access;
-        if (ReadAccess(inst, &access)) {
+        const bool is_access = ReadAccess(inst, &access);
+        if (is_access) {
           // The value that is written may be an object that leaves this way.
           if (access.writes) Escape(inst.srcs[0]);
           ObjectAt(access.object).is_written |= access.writes;
@@ -181,7 +193,7 @@ class ObjectReplacer {
         } else {
           for (const Operand& operand : inst.srcs) Escape(operand);
         }
-        if (inst.snapshot < 0) continue;
+        if (inst.snapshot < 0 || (is_access && !ObjectAt(access.object).escapes)) continue;
         const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
         for (const ValueId id : snapshot.data) {
           const Value& value = unit_.values[static_cast<size_t>(id)];
@@ -247,8 +259,9 @@ class ObjectReplacer {
     }
   }
 
-  // Written objects that are needed behind a call stay objects.
-  void FindKept() {
+  // Written objects that are needed behind a call stay objects. False: there are none.
+  bool FindKept() {
+    bool any = false;
     for (const int block : procedure_.order) {
       const std::vector<Inst>& insts = BlockAt(block).insts;
       if (insts.empty()) continue;
@@ -259,12 +272,15 @@ class ObjectReplacer {
         const uint64_t made = MadeBy(*inst);
         if (MayCapture(*inst)) {
           for (size_t i = 0; i < objects_.size(); ++i) {
-            if ((live >> i & 1) != 0 && objects_[i].is_written) objects_[i].escapes = true;
+            if ((live >> i & 1) == 0 || !objects_[i].is_written) continue;
+            objects_[i].escapes = true;
+            any = true;
           }
         }
         live = (live & ~made) | UsesOf(*inst);
       }
     }
+    return any;
   }
 
   // Which objects are looked at in each block or after it, before they are made anew.

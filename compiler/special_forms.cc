@@ -190,7 +190,7 @@ bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Wor
       const Value& a = At(first);
       const Value& b = At(other);
       same = other == first || (a.is_literal() && b.is_literal() && a.literal == b.literal) ||
-             (a.is_reg() && b.is_reg() && a.reg == b.reg);
+             (a.is_reg() && b.is_reg() && a.reg == b.reg && a.shape == b.shape);
     }
     return same;
   };
@@ -214,7 +214,11 @@ bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Wor
       sources[i].push_back(OperandOf(item_of(s_)));
       std::swap(s_, ends[open[i]]);
     }
-    item_of(joined) = unit_.Register(reg);
+    uint32_t shape = ShapeOfValue(item_of(ends[open[0]]));
+    for (size_t i = 1; i < open.size(); ++i) {
+      if (ShapeOfValue(item_of(ends[open[i]])) != shape) shape = kNoShape;
+    }
+    item_of(joined) = unit_.Register(reg, shape);
   }
   const int join = NewBlock();
   for (size_t i = 0; i < open.size(); ++i) {
@@ -242,9 +246,11 @@ bool Builder::ApplyIf(Word word, int tail) {
   const ValueId if_true = Pop();
   const Value condition = At(Peek(0));
   std::vector<State> ends(2);
-  if (!condition.is_reg()) {
+  const uint32_t shape = ShapeOfValue(Peek(0));
+  const bool is_object = condition.is_reg() && shape != kNoShape && shape >= gc::kFirstTupleShape;
+  if (!condition.is_reg() || is_object) {
     // Known: both are followed, since both must balance, but only one can run.
-    const bool is_true = condition.is_virtual() || condition.literal.IsTrue();
+    const bool is_true = !condition.is_literal() || condition.literal.IsTrue();
     Pop();
     const State start = s_;
     const int taken = is_true ? 0 : 1;

@@ -12,6 +12,7 @@ namespace weft {
 namespace {
 
 using compiler::Builder;
+using compiler::ChosenMethod;
 using compiler::EffectCount;
 using compiler::End;
 using compiler::Error;
@@ -23,6 +24,9 @@ using compiler::Unit;
 // For a value that goes straight into another root: no allocation lies in between.
 Word Raw(const gc::Root& root) WEFT_NO_ANALYSIS { return root.get(); }
 Word Raw(Args args, size_t i) WEFT_NO_ANALYSIS { return args.get(i); }
+
+// In a report: three such words in a row are a generic, a class and the method that was chosen.
+constexpr int64_t kChosenMethod = 4;
 
 // How far below its visible stack a quotation of unknown effect may reach.
 constexpr int kInferReach = 64;
@@ -140,6 +144,12 @@ void Keep(const Unit& unit, const Subject& subject, Verdict* verdict) WEFT_NO_AL
       for (const auto& [word, how] : unit.dependencies) {
         verdict->words.push_back(word);
         verdict->words.push_back(Word::Fixnum(static_cast<int64_t>(how)));
+      }
+      for (const ChosenMethod& chosen : unit.chosen_methods) {
+        for (const Word word : {chosen.generic, chosen.class_word, chosen.method}) {
+          verdict->words.push_back(word);
+          verdict->words.push_back(Word::Fixnum(kChosenMethod));
+        }
       }
   }
 }

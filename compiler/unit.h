@@ -29,6 +29,11 @@ struct Scope {
 // How a unit depends on a word; redefinition recompiles accordingly.
 enum class Dependency : int { kEffect = 1, kDefinition = 2, kClass = 3 };
 
+// That `method` is what `generic` runs for objects of `class_word` is built into the code.
+struct ChosenMethod {
+  Word generic, class_word, method;
+};
+
 struct Unit;
 
 // An inline recursive word that is being followed.
@@ -42,7 +47,8 @@ struct Frame {
   int level = 0;  // in the builder's nesting (see Builder, tail levels)
   std::vector<ValueId> header_data;
   size_t header_retained = 0;
-  absl::flat_hash_set<int> forced;  // positions that must be plain registers
+  absl::flat_hash_set<int> forced;     // positions that must be plain registers
+  absl::flat_hash_set<int> shapeless;  // header registers (by number) whose shape changes
 
   // A subroutine: calls of itself anywhere.
   bool is_subroutine = false;
@@ -89,6 +95,7 @@ struct Unit {
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Procedure>> procedures;  // [0] is the entry
   std::vector<std::pair<Word, Dependency>> dependencies;
+  std::vector<ChosenMethod> chosen_methods;
   absl::flat_hash_set<uint64_t> seen_dependencies;
   absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
 
@@ -129,10 +136,11 @@ struct Unit {
     value.scope = scope;
     return Add(value);
   }
-  ValueId Register(VReg reg) {
+  ValueId Register(VReg reg, uint32_t shape = kNoShape) {
     Value value;
     value.kind = Value::kReg;
     value.reg = reg;
+    value.shape = shape;
     return Add(value);
   }
   ValueId Virtual(Value::Kind kind, ValueId first, ValueId second) {
@@ -148,6 +156,13 @@ struct Unit {
     if (seen_dependencies.insert(word.bits << 2 | static_cast<uint64_t>(how)).second) {
       dependencies.emplace_back(word, how);
     }
+  }
+  void DependOnMethod(Word generic, Word class_word, Word method) {
+    DependOn(class_word, Dependency::kClass);
+    for (const ChosenMethod& known : chosen_methods) {
+      if (known.generic == generic && known.class_word == class_word) return;
+    }
+    chosen_methods.push_back({generic, class_word, method});
   }
   // Records the first error; false, for `return unit.Fail(...)`.
   bool Fail(const char* kind, Word word, Position position);

@@ -20,16 +20,20 @@ using ValueId = int32_t;
 using ScopeId = int32_t;
 inline constexpr ScopeId kNoScope = -1;
 
+// Nothing is known about the shape of a value.
+inline constexpr uint32_t kNoShape = 0xFFFFFFFF;
+
 struct Value {
   enum Kind : uint8_t { kLiteral, kReg, kCurried, kComposed };
   Kind kind = kLiteral;
   Word literal = gc::kFalse;  // kLiteral
   // kLiteral: where it was pushed (which inline words enclose it there). See infer.h, Scope.
   ScopeId scope = kNoScope;
-  VReg reg = kNoReg;    // kReg
-  ValueId first = -1;   // kCurried: object; kComposed: first callable
-  ValueId second = -1;  // kCurried: callable; kComposed: second callable
-  int depth = 0;        // of nesting, for virtual values
+  VReg reg = kNoReg;          // kReg
+  uint32_t shape = kNoShape;  // kReg: the shape that the value surely has
+  ValueId first = -1;         // kCurried: object; kComposed: first callable
+  ValueId second = -1;        // kCurried: callable; kComposed: second callable
+  int depth = 0;              // of nesting, for virtual values
 
   [[nodiscard]] bool is_literal() const { return kind == kLiteral; }
   [[nodiscard]] bool is_reg() const { return kind == kReg; }

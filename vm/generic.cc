@@ -400,6 +400,14 @@ WordCell* FindMethod(Vm& vm, Word generic, uint32_t shape) {
   return CellOf(target);
 }
 
+Word CertainMethod(Vm& vm, Word generic, uint32_t shape) {
+  if (!IsGenericInfo(As<WordObject>(generic)->generic_info)) return gc::kFalse;
+  const Array* info = InfoOf(generic);
+  const Candidates candidates = FindCandidates(vm, info, shape);
+  const bool is_default = candidates.last == info->elements[kGenericDefault];
+  return candidates.tests.empty() && !is_default ? candidates.last : gc::kFalse;
+}
+
 MathMethod FindMathMethod(Vm& vm, Word generic, uint32_t left, uint32_t right) {
   MathMethod result;
   NumberKind left_kind = kNoNumber;

@@ -36,6 +36,10 @@ enum class GenericKind : int64_t { kSingle = 0, kMath = 1 };
 // mode may be any (kLazy included). `generic` is pinned, so it may be a raw word.
 WordCell* FindMethod(Vm& vm, Word generic, uint32_t shape) WEFT_ALLOCATES;
 
+// The method that `generic` runs for every value of `shape`; f if that depends on the value, or
+// there is none.
+Word CertainMethod(Vm& vm, Word generic, uint32_t shape) WEFT_NO_ALLOC;
+
 // What the caller has to do to the operands of a math generic before calling `cell`.
 enum class MathCoercion : uint8_t { kNone, kToBignum, kToFloat };
 struct MathMethod {

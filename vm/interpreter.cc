@@ -38,6 +38,147 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
   return As<Code>(As<Quotation>(quotation)->dynamic_code)->instructions();
 }
 
+// The field that an accessor call reads or writes, if the inline cache knows it.
+[[gnu::always_inline]] inline Word* CachedField(Vm& vm, Word object,
+                                                uint64_t literal) WEFT_NO_ANALYSIS {
+  const auto* cache = reinterpret_cast<const InlineCache*>(literal);
+  if (!object.IsPointer() || cache->epoch != vm.cells().dispatch_epoch()) return nullptr;
+  // Of built-in objects only tuples have accessors: their shapes have entries without a slot.
+  gc::Object* tuple = gc::ObjectAt(object);
+  const uint32_t shape = tuple->shape();
+  if (cache->used == 0) return nullptr;
+  if (cache->entries[0].shape == shape) [[likely]] {
+    const int32_t slot = cache->entries[0].slot;
+    return slot >= 0 ? tuple->field(static_cast<size_t>(slot)) : nullptr;
+  }
+  for (uint32_t i = 1; i < cache->used; ++i) {
+    const auto& entry = cache->entries[i];
+    if (entry.shape != shape) continue;
+    return entry.slot >= 0 ? tuple->field(static_cast<size_t>(entry.slot)) : nullptr;
+  }
+  return nullptr;
+}
+
+// The array behind a vector and how many of its elements count. A program may have put anything
+// into the vector's slots.
+[[gnu::always_inline]] inline Array* VectorElements(const gc::Object* vector,
+                                                    int64_t* length) WEFT_NO_ANALYSIS {
+  const Word elements = *vector->field(0);
+  const Word count = *vector->field(1);
+  *length = 0;
+  if (!IsType(elements, TypeId::kArray) || !count.IsFixnum()) return nullptr;
+  auto* array = As<Array>(elements);
+  if (count.AsFixnum() <= array->size()) *length = count.AsFixnum();
+  return array;
+}
+
+inline bool InBounds(Word index, int64_t length) {
+  return static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(length);
+}
+
+bool ReadSliceElement(const Vm& vm, const gc::Object* slice, Word index,
+                      Word* element) WEFT_NO_ANALYSIS;
+
+[[gnu::always_inline]] inline bool ReadElement(const Vm& vm, Word sequence, Word index,
+                                               Word* element) WEFT_NO_ANALYSIS {
+  if (!sequence.IsPointer() || !index.IsFixnum()) return false;
+  const gc::Object* object = gc::ObjectAt(sequence);
+  const uint32_t shape = object->shape();
+  if (shape == ShapeOf(TypeId::kArray)) {
+    const auto* array = static_cast<const Array*>(object);
+    if (!InBounds(index, array->size())) return false;
+    *element = array->elements[index.AsFixnum()];
+    return true;
+  }
+  if (shape == vm.vector_shape()) {
+    int64_t length;
+    const Array* array = VectorElements(object, &length);
+    if (!InBounds(index, length)) return false;
+    *element = array->elements[index.AsFixnum()];
+    return true;
+  }
+  if (shape == ShapeOf(TypeId::kString)) {
+    const auto* string = static_cast<const String*>(object);
+    if (string->width() != String::kOne || !InBounds(index, string->size())) return false;
+    *element = Word::Fixnum(string->data[index.AsFixnum()]);
+    return true;
+  }
+  if (shape == ShapeOf(TypeId::kByteArray)) {
+    const auto* bytes = static_cast<const ByteArray*>(object);
+    if (!InBounds(index, bytes->size())) return false;
+    *element = Word::Fixnum(bytes->bytes[index.AsFixnum()]);
+    return true;
+  }
+  return shape == vm.slice_shape() && ReadSliceElement(vm, object, index, element);
+}
+
+// How many elements a slice has; negative: its slots are not what they should be.
+inline int64_t SliceLength(const gc::Object* slice) WEFT_NO_ANALYSIS {
+  const Word from = *slice->field(0);
+  const Word to = *slice->field(1);
+  return BothFixnums(from, to) ? to.AsFixnum() - from.AsFixnum() : -1;
+}
+
+// A slice of an array, vector, string or byte array.
+[[gnu::noinline]] bool ReadSliceElement(const Vm& vm, const gc::Object* slice, Word index,
+                                        Word* element) WEFT_NO_ANALYSIS {
+  const Word sequence = *slice->field(2);
+  const int64_t length = SliceLength(slice);
+  if (length < 0 || !InBounds(index, length) || !sequence.IsPointer() ||
+      gc::ObjectAt(sequence)->shape() == vm.slice_shape()) {
+    return false;
+  }
+  return ReadElement(vm, sequence, Word::Fixnum(slice->field(0)->AsFixnum() + index.AsFixnum()),
+                     element);
+}
+
+// Where an element of an array or vector stands. Beyond its length a vector grows: that is its
+// method's work.
+[[gnu::always_inline]] inline Word* ElementPlace(const Vm& vm, Word sequence,
+                                                 Word index) WEFT_NO_ANALYSIS {
+  if (!sequence.IsPointer() || !index.IsFixnum()) return nullptr;
+  gc::Object* object = gc::ObjectAt(sequence);
+  Array* array;
+  int64_t length;
+  if (object->shape() == ShapeOf(TypeId::kArray)) {
+    array = static_cast<Array*>(object);
+    length = array->size();
+  } else if (object->shape() == vm.vector_shape()) {
+    array = VectorElements(object, &length);
+  } else {
+    return nullptr;
+  }
+  return InBounds(index, length) ? &array->elements[index.AsFixnum()] : nullptr;
+}
+
+[[gnu::always_inline]] inline bool WriteByte(Word sequence, Word index,
+                                             Word element) WEFT_NO_ANALYSIS {
+  if (!IsType(sequence, TypeId::kByteArray) || !index.IsFixnum() || !element.IsFixnum()) {
+    return false;
+  }
+  auto* bytes = As<ByteArray>(sequence);
+  if (!InBounds(index, bytes->size())) return false;
+  bytes->bytes[index.AsFixnum()] = static_cast<uint8_t>(element.AsFixnum());
+  return true;
+}
+
+// No fixnum: the sequence's method must be asked.
+[[gnu::always_inline]] inline Word LengthInLine(const Vm& vm, Word sequence) WEFT_NO_ANALYSIS {
+  if (!sequence.IsPointer()) return gc::kFalse;
+  const gc::Object* object = gc::ObjectAt(sequence);
+  const uint32_t shape = object->shape();
+  if (shape == ShapeOf(TypeId::kArray) || shape == ShapeOf(TypeId::kByteArray)) {
+    return *object->field(0);
+  }
+  if (shape == ShapeOf(TypeId::kString)) {
+    return Word::Fixnum(static_cast<const String*>(object)->size());
+  }
+  if (shape == vm.vector_shape()) return *object->field(1);
+  if (shape != vm.slice_shape()) return gc::kFalse;
+  const int64_t length = SliceLength(object);
+  return length < 0 ? gc::kFalse : Word::Fixnum(length);
+}
+
 }  // namespace
 
 // Operands of the instruction word `in`.
@@ -124,6 +265,10 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
     NEXT;                                      \
   }
 
+#define MARK_CARD(field)                                                  \
+  cards[reinterpret_cast<uint64_t>(field) >> gc::CardTable::kCardShift] = \
+      gc::CardTable::kYoung | gc::CardTable::kWritten
+
 #define COMPARE_JUMP(condition_fixnum, condition_float, sense) \
   {                                                            \
     const Word a = w[A];                                       \
@@ -171,6 +316,37 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
       STORE_FLOAT(A, a.AsImmediateFloat() float_operator b.AsImmediateFloat()); \
     }                                                                           \
     ARITH_SLOW(1);                                                              \
+  }
+
+// A product that only the next instruction reads.
+#define MUL_THEN(other_slot, fixnum_overflow, float_result)               \
+  {                                                                       \
+    const Word a = w[B];                                                  \
+    const Word b = w[C];                                                  \
+    if (BothFixnums(a, b)) {                                              \
+      const Word other = w[other_slot];                                   \
+      int64_t product;                                                    \
+      int64_t sum;                                                        \
+      if (!__builtin_mul_overflow(Signed(a) >> 2, Signed(b), &product)) { \
+        if (other.IsFixnum() && !(fixnum_overflow)) [[likely]] {          \
+          w[DecodeA(*pc)] = Raw(sum);                                     \
+          ++pc;                                                           \
+          NEXT;                                                           \
+        }                                                                 \
+        w[A] = Raw(product);                                              \
+        NEXT;                                                             \
+      }                                                                   \
+    } else if (BothFloats(a, b)) {                                        \
+      const double product = a.AsImmediateFloat() * b.AsImmediateFloat(); \
+      const Word addend = w[other_slot];                                  \
+      if (addend.IsImmediateFloat()) [[likely]] {                         \
+        const double other = addend.AsImmediateFloat();                   \
+        in = *pc++;                                                       \
+        STORE_FLOAT(A, float_result);                                     \
+      }                                                                   \
+      STORE_FLOAT(A, product);                                            \
+    }                                                                     \
+    ARITH_SLOW(1);                                                        \
   }
 
 #define BITWISE(expression)             \
@@ -331,6 +507,13 @@ L_Observe:
       w -= DecodeA(pc[-1]);
       NEXT;
     }
+    OP(ReturnFrom) {
+      const Word result = w[B];
+      w[0] = result;
+      pc = reinterpret_cast<const uint32_t*>(*cs++);
+      w -= DecodeA(pc[-1]);
+      NEXT;
+    }
     OP(CallQuotation) {
       const Word callable = w[A + B];
       if (IsType(callable, TypeId::kQuotation)) {
@@ -458,7 +641,13 @@ L_Observe:
       }
       ARITH_SLOW(1);
     }
-    OP(Div) {
+    // clang-format off
+  OP(MulThenAdd) MUL_THEN(DecodeC(*pc), __builtin_add_overflow(product, Signed(other), &sum), product + other)
+  OP(MulThenAddTo) MUL_THEN(DecodeB(*pc), __builtin_add_overflow(Signed(other), product, &sum), other + product)
+  OP(MulThenSub) MUL_THEN(DecodeC(*pc), __builtin_sub_overflow(product, Signed(other), &sum), product - other)
+  OP(MulThenSubFrom) MUL_THEN(DecodeB(*pc), __builtin_sub_overflow(Signed(other), product, &sum), other - product)
+        // clang-format on
+        OP(Div) {
       const Word a = w[B];
       const Word b = w[C];
       if (BothFloats(a, b)) {
@@ -664,57 +853,49 @@ L_Observe:
       if (IsTuple(object)) [[likely]] {
         Word* field = gc::ObjectAt(object)->field(C);
         *field = w[A];
-        cards[reinterpret_cast<uint64_t>(field) >> gc::CardTable::kCardShift] =
-            gc::CardTable::kYoung | gc::CardTable::kWritten;
+        MARK_CARD(field);
         NEXT;
       }
       SLOW(Slot, 1);
     }
     OP(SlotOf) {
-      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
-      const Word object = w[A];
-      if (IsTuple(object) && cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
-        gc::Object* tuple = gc::ObjectAt(object);
-        const uint32_t shape = tuple->shape();
-        for (uint32_t i = 0; i < cache->used; ++i) {
-          if (cache->entries[i].shape == shape) {
-            const auto& entry = cache->entries[i];
-            if (entry.slot >= 0) [[likely]] {
-              w[A] = *tuple->field(static_cast<size_t>(entry.slot));
-              NEXT;
-            }
-            *--cs = reinterpret_cast<uint64_t>(pc);
-            w += A;
-            pc = reinterpret_cast<const uint32_t*>(entry.target->entry);
-            NEXT;
-          }
-        }
+      if (const Word* field = CachedField(vm, w[A], LITERAL)) [[likely]] {
+        w[A] = *field;
+        NEXT;
       }
       SLOW(GenericMiss, 1);
     }
-    OP(SetSlotOf) {
-      const auto* cache = reinterpret_cast<const InlineCache*>(LITERAL);
-      const Word object = w[A + 1];
-      if (IsTuple(object) && cache->epoch == vm.cells().dispatch_epoch()) [[likely]] {
-        gc::Object* tuple = gc::ObjectAt(object);
-        const uint32_t shape = tuple->shape();
-        for (uint32_t i = 0; i < cache->used; ++i) {
-          if (cache->entries[i].shape == shape) {
-            const auto& entry = cache->entries[i];
-            if (entry.slot >= 0) [[likely]] {
-              Word* field = tuple->field(static_cast<size_t>(entry.slot));
-              *field = w[A];
-              cards[reinterpret_cast<uint64_t>(field) >> gc::CardTable::kCardShift] =
-                  gc::CardTable::kYoung | gc::CardTable::kWritten;
-              NEXT;
-            }
-            *--cs = reinterpret_cast<uint64_t>(pc);
-            w += A;
-            pc = reinterpret_cast<const uint32_t*>(entry.target->entry);
-            NEXT;
-          }
-        }
+    OP(SlotFrom) {
+      const uint32_t next = *pc++;
+      const Word object = w[B];
+      if (const Word* field = CachedField(vm, object, *LiteralAddress(pc - 1, DecodeD(next))))
+          [[likely]] {
+        w[DecodeA(next)] = *field;
+        NEXT;
       }
+      w[DecodeA(next)] = object;
+      SLOW(GenericMiss, 1);
+    }
+    OP(SetSlotOf) {
+      if (Word* field = CachedField(vm, w[A + 1], LITERAL)) [[likely]] {
+        *field = w[A];
+        MARK_CARD(field);
+        NEXT;
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(SetSlotFrom) {
+      const uint32_t next = *pc++;
+      const Word value = w[B];
+      const Word object = w[C];
+      if (Word* field = CachedField(vm, object, *LiteralAddress(pc - 1, DecodeD(next))))
+          [[likely]] {
+        *field = value;
+        MARK_CARD(field);
+        NEXT;
+      }
+      w[DecodeA(next)] = value;
+      w[DecodeA(next) + 1] = object;
       SLOW(GenericMiss, 1);
     }
     OP(NewTuple) {
@@ -723,102 +904,73 @@ L_Observe:
       NEXT;
     }
     OP(Nth) {
-      const Word sequence = w[A + 1];
-      const Word index = w[A];
-      if (sequence.IsPointer() && index.IsFixnum()) {
-        Word elements = sequence;
-        const gc::Object* object = gc::ObjectAt(sequence);
-        int64_t length;
-        if (object->shape() == vm.vector_shape()) {
-          elements = *object->field(0);
-          length = object->field(1)->IsFixnum() ? object->field(1)->AsFixnum() : 0;
-          if (!IsType(elements, TypeId::kArray) || length > As<Array>(elements)->size()) length = 0;
-          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(length)) {
-            w[A] = As<Array>(elements)->elements[index.AsFixnum()];
-            NEXT;
-          }
-        } else if (object->shape() == ShapeOf(TypeId::kArray)) {
-          const auto* array = static_cast<const Array*>(object);
-          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(array->size())) {
-            w[A] = array->elements[index.AsFixnum()];
-            NEXT;
-          }
-        } else if (object->shape() == ShapeOf(TypeId::kByteArray)) {
-          const auto* bytes = static_cast<const ByteArray*>(object);
-          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(bytes->size())) {
-            w[A] = Word::Fixnum(bytes->bytes[index.AsFixnum()]);
-            NEXT;
-          }
-        } else if (object->shape() == ShapeOf(TypeId::kString)) {
-          const auto* string = static_cast<const String*>(object);
-          if (string->width() == String::kOne &&
-              static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(string->size())) {
-            w[A] = Word::Fixnum(string->data[index.AsFixnum()]);
-            NEXT;
-          }
-        }
+      Word element;
+      if (ReadElement(vm, w[A + 1], w[A], &element)) [[likely]] {
+        w[A] = element;
+        NEXT;
       }
+      SLOW(GenericMiss, 1);
+    }
+    OP(NthFrom) {
+      const uint32_t next = *pc++;
+      const Word index = w[B];
+      const Word sequence = w[C];
+      Word element;
+      if (ReadElement(vm, sequence, index, &element)) [[likely]] {
+        w[DecodeA(next)] = element;
+        NEXT;
+      }
+      w[DecodeA(next)] = index;
+      w[DecodeA(next) + 1] = sequence;
       SLOW(GenericMiss, 1);
     }
     OP(SetNth) {
-      const Word sequence = w[A + 2];
-      const Word index = w[A + 1];
-      if (sequence.IsPointer() && index.IsFixnum()) {
-        gc::Object* object = gc::ObjectAt(sequence);
-        if (object->shape() == ShapeOf(TypeId::kArray) || object->shape() == vm.vector_shape()) {
-          int64_t length;
-          Array* array;
-          if (object->shape() == ShapeOf(TypeId::kArray)) {
-            array = static_cast<Array*>(object);
-            length = array->size();
-          } else {
-            // Beyond its length a vector grows: that is the method's work.
-            const Word underlying = *object->field(0);
-            length = 0;
-            array = nullptr;
-            if (IsType(underlying, TypeId::kArray) && object->field(1)->IsFixnum()) {
-              array = As<Array>(underlying);
-              length = object->field(1)->AsFixnum();
-              if (length > array->size()) length = 0;
-            }
-          }
-          if (static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(length)) {
-            Word* element = &array->elements[index.AsFixnum()];
-            *element = w[A];
-            cards[reinterpret_cast<uint64_t>(element) >> gc::CardTable::kCardShift] =
-                gc::CardTable::kYoung | gc::CardTable::kWritten;
-            NEXT;
-          }
-        } else if (object->shape() == ShapeOf(TypeId::kByteArray)) {
-          auto* bytes = static_cast<ByteArray*>(object);
-          if (w[A].IsFixnum() &&
-              static_cast<uint64_t>(index.AsFixnum()) < static_cast<uint64_t>(bytes->size())) {
-            bytes->bytes[index.AsFixnum()] = static_cast<uint8_t>(w[A].AsFixnum());
-            NEXT;
-          }
-        }
+      const Word element = w[A];
+      if (Word* place = ElementPlace(vm, w[A + 2], w[A + 1])) [[likely]] {
+        *place = element;
+        MARK_CARD(place);
+        NEXT;
+      }
+      if (WriteByte(w[A + 2], w[A + 1], element)) {
+        NEXT;
       }
       SLOW(GenericMiss, 1);
     }
-    OP(Length) {
-      const Word sequence = w[A];
-      if (sequence.IsPointer()) {
-        const gc::Object* object = gc::ObjectAt(sequence);
-        switch (object->shape()) {
-          case ShapeOf(TypeId::kArray):
-          case ShapeOf(TypeId::kByteArray):
-            w[A] = *object->field(0);
-            NEXT;
-          case ShapeOf(TypeId::kString):
-            w[A] = Word::Fixnum(static_cast<const String*>(object)->size());
-            NEXT;
-          default:
-            if (object->shape() == vm.vector_shape()) {
-              w[A] = *object->field(1);
-              NEXT;
-            }
-        }
+    OP(SetNthFrom) {
+      const uint32_t next = *pc++;
+      const Word element = w[A];
+      const Word index = w[B];
+      const Word sequence = w[C];
+      if (Word* place = ElementPlace(vm, sequence, index)) [[likely]] {
+        *place = element;
+        MARK_CARD(place);
+        NEXT;
       }
+      if (WriteByte(sequence, index, element)) {
+        NEXT;
+      }
+      w[DecodeA(next)] = element;
+      w[DecodeA(next) + 1] = index;
+      w[DecodeA(next) + 2] = sequence;
+      SLOW(GenericMiss, 1);
+    }
+    OP(Length) {
+      const Word length = LengthInLine(vm, w[A]);
+      if (length.IsFixnum()) [[likely]] {
+        w[A] = length;
+        NEXT;
+      }
+      SLOW(GenericMiss, 1);
+    }
+    OP(LengthFrom) {
+      const uint32_t next = *pc++;
+      const Word sequence = w[B];
+      const Word length = LengthInLine(vm, sequence);
+      if (length.IsFixnum()) [[likely]] {
+        w[DecodeA(next)] = length;
+        NEXT;
+      }
+      w[DecodeA(next)] = sequence;
       SLOW(GenericMiss, 1);
     }
 

@@ -25,6 +25,10 @@ Arith ArithOf(Op op) {
     case Op::kSub:
       return {ArithOp::kSub, false};
     case Op::kMul:
+    case Op::kMulThenAdd:
+    case Op::kMulThenAddTo:
+    case Op::kMulThenSub:
+    case Op::kMulThenSubFrom:
       return {ArithOp::kMul, false};
     case Op::kDiv:
       return {ArithOp::kDiv, false};
@@ -441,8 +445,9 @@ void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       entry.shape = shape;
       // A slot accessor needs no call the next time.
       const int64_t flags = As<WordObject>(cell->word)->flags.AsFixnum();
-      const bool in_line = (op == Op::kSlotOf && (flags & kFlagReadsSlot) != 0) ||
-                           (op == Op::kSetSlotOf && (flags & kFlagWritesSlot) != 0);
+      const bool in_line = shape >= gc::kFirstTupleShape &&
+                           ((op == Op::kSlotOf && (flags & kFlagReadsSlot) != 0) ||
+                            (op == Op::kSetSlotOf && (flags & kFlagWritesSlot) != 0));
       entry.slot = in_line ? static_cast<int32_t>(flags >> kFlagSlotShift & 0xFF) : -1;
     }
   }

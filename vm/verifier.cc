@@ -23,6 +23,7 @@ uint32_t ReadU32(const uint8_t* at) {
 bool NeverFallsThrough(Op op) {
   switch (op) {
     case Op::kReturn:
+    case Op::kReturnFrom:
     case Op::kJump:
     case Op::kLoop:
     case Op::kTailCall:
@@ -86,6 +87,30 @@ class Verifier {
     return true;
   }
 
+  // The instruction that must stand behind one that only names its operands.
+  static Op FollowerOf(Op op) {
+    switch (op) {
+      case Op::kMulThenAdd:
+      case Op::kMulThenAddTo:
+        return Op::kAdd;
+      case Op::kMulThenSub:
+      case Op::kMulThenSubFrom:
+        return Op::kSub;
+      case Op::kNthFrom:
+        return Op::kNth;
+      case Op::kSetNthFrom:
+        return Op::kSetNth;
+      case Op::kLengthFrom:
+        return Op::kLength;
+      case Op::kSlotFrom:
+        return Op::kSlotOf;
+      case Op::kSetSlotFrom:
+        return Op::kSetSlotOf;
+      default:
+        return Op::kNop;
+    }
+  }
+
   bool CheckInstruction(int64_t i) WEFT_NO_ALLOC {
     const Op op = DecodeOp(words_[i]);
     const OpInfo& info = InfoOf(op);
@@ -126,6 +151,11 @@ class Verifier {
           break;
         default:
           break;
+      }
+    }
+    if (const Op follower = FollowerOf(op); follower != Op::kNop) {
+      if (!IsStart(i + 1) || DecodeOp(words_[i + 1]) != follower) {
+        return Fail(i, "operands without their instruction");
       }
     }
     if (op == Op::kTableJump) {

@@ -82,9 +82,12 @@ Outcome Vm::ThrowType(TypeId expected, gc::Word object) WEFT_NO_ANALYSIS {
 }
 
 void Vm::SpecialsChanged() {
-  const gc::Word vector = special(Special::kVectorLayout);
-  vector_shape_ =
-      vector.IsPointer() ? static_cast<uint32_t>(As<Layout>(vector)->shape.AsFixnum()) : 0;
+  const auto shape_of = [this](Special layout) WEFT_NO_ANALYSIS -> uint32_t {
+    const gc::Word word = special(layout);
+    return word.IsPointer() ? static_cast<uint32_t>(As<Layout>(word)->shape.AsFixnum()) : 0;
+  };
+  vector_shape_ = shape_of(Special::kVectorLayout);
+  slice_shape_ = shape_of(Special::kSliceLayout);
 }
 
 void Vm::InitializeStubs() WEFT_NO_ANALYSIS {

@@ -84,6 +84,7 @@ class Vm {
 
   // The shape of vectors, for the interpreter's fast paths; 0 until the class exists.
   uint32_t vector_shape() const { return vector_shape_; }
+  uint32_t slice_shape() const { return slice_shape_; }
   // Reads again what is cached of the special objects.
   void SpecialsChanged() WEFT_NO_ALLOC;
 
@@ -119,6 +120,7 @@ class Vm {
   CompilerInterface* compiler_;
   Context* current_ = nullptr;
   uint32_t vector_shape_ = 0;
+  uint32_t slice_shape_ = 0;
   const uint32_t* stubs_begin_ = nullptr;
   ptrdiff_t stub_words_ = 0;
 };
