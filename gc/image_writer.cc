@@ -16,6 +16,14 @@
 #include "gc/spaces.h"
 
 namespace weft::gc {
+namespace {
+
+// Where a file is written at once, kernels keep it in pieces of up to 2 MiB, and touching any byte
+// of such a piece maps all of it. Small writes make small pieces, so that a process only has what
+// is near to what it uses.
+constexpr size_t kWriteBytes = size_t{16} << 10;
+
+}  // namespace
 
 class ImageWriter final : public ImageMap {
  public:
@@ -213,7 +221,7 @@ absl::Status ImageWriter::WriteFile(const std::string& path, const std::string& 
   if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", temporary));
   size_t done = 0;
   while (done < file.size()) {
-    ssize_t n = write(fd, file.data() + done, file.size() - done);
+    ssize_t n = write(fd, file.data() + done, std::min(file.size() - done, kWriteBytes));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
     done += static_cast<size_t>(n);
