@@ -38,6 +38,8 @@ void Heap::Become(const std::vector<Word>& from, const std::vector<Word>& to) WE
     RootVector olds(*this), news(*this);
     for (Word word : from) olds.push_back(word);
     for (Word word : to) news.push_back(word);
+    // What replaces others may be white, and black objects would come to refer to it.
+    CompleteCycle();
     CollectMinor();
     // All hashes are read before any is set, since objects may change places.
     std::vector<uint32_t> hashes;

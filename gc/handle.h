@@ -50,7 +50,6 @@ class RootBase {
  private:
   friend class Heap;
   friend class MinorCollector;
-  friend class FullCollector;
   friend class HeapVerifier;
   // Mutable: a root may be declared const, and still the collector moves what it refers to and its
   // neighbours come and go. Without it the compiler may keep the words of a const root in

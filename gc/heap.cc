@@ -1,7 +1,6 @@
 #include "gc/heap.h"
 
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_format.h"
-#include "gc/full_gc.h"
+#include "gc/clock.h"
 #include "gc/handle.h"
 #include "gc/minor_gc.h"
 #include "gc/poison.h"
@@ -19,20 +18,14 @@
 namespace weft::gc {
 namespace {
 
-constexpr size_t kZeroChunk = size_t{32} << 10;  // nursery memory is cleared this much ahead
 constexpr uint64_t kMinThreshold = uint64_t{32} << 20;
 constexpr size_t kMinNursery = size_t{64} << 10;
 // Kept ready in the large-object space, for objects that nobody announced with Reserve.
 constexpr size_t kLargeReserve = size_t{1} << 20;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
+constexpr uint64_t kStressWords = 500;
 constexpr uint64_t kMinOverdraft = uint64_t{1} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
-
-uint64_t NowNs() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
-}
 
 // Three quarters of the machine's memory, or of what the process may have.
 uint64_t DefaultLimit() {
@@ -69,6 +62,7 @@ Object* ImageSpace::FindObject(uint64_t address, const ShapeTable& shapes) const
 Heap::Heap(const HeapOptions& options) : spaces_(std::make_unique<Spaces>()), options_(options) {}
 
 Heap::~Heap() {
+  if (options_.trace) absl::FPrintF(stderr, "%s", PauseReport());
   WEFT_CHECK(root_head_ == nullptr);
   UnpoisonMemory(nursery_begin_, nursery_span_);
 }
@@ -111,6 +105,7 @@ absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
   if (!ok) return absl::ResourceExhaustedError("not enough memory for the heap");
   spaces.promoted.reserve(nursery / kMinObjectBytes);
   spaces.threshold = std::min(kMinThreshold, spaces.limit);
+  spaces.cycle_start = spaces.threshold / 4 * 3;
   spaces.stress_state = options.stress_seed;
   return heap;
 }
@@ -126,11 +121,18 @@ void Heap::RegisterTupleShape(uint32_t shape, uint32_t words) {
   spaces_->shapes.Register(shape, layout);
 }
 
-void Heap::AddRootSource(RootSource* source) { spaces_->sources.push_back(source); }
+void Heap::AddRootSource(RootSource* source) {
+  spaces_->sources.push_back(source);
+  spaces_->cycle.next_source = 0;  // which one is whose has changed
+  spaces_->cycle.roots_done = false;
+  if (spaces_->cycle.phase == MarkCycle::kMark) source->BeginMarking();
+}
 
 void Heap::RemoveRootSource(RootSource* source) {
   auto& sources = spaces_->sources;
   sources.erase(std::remove(sources.begin(), sources.end(), source), sources.end());
+  spaces_->cycle.next_source = 0;
+  spaces_->cycle.roots_done = false;
 }
 
 bool Heap::CommitCells(uint64_t bytes) {
@@ -173,6 +175,7 @@ Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
     CollectForSpace(0);
     nursery_top_ = nursery_end_ = spaces_->nursery_start = nursery_begin_;
   }
+  if (in_cycle() && !stress) Step(spaces_->cycle.words_per_chunk);
   uint64_t address = nursery_top_;
   nursery_top_ = address + bytes;
   // Cleared a chunk ahead of use, so that the lines are still in the cache then. Under stress every
@@ -201,6 +204,7 @@ Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
   }
   statistics_.allocated_bytes += bytes;
   object->header = Object::HeaderFor(shape);
+  if (in_cycle()) NoteBornOutside(object);
   // Its fields may be filled without Write until the next allocation.
   uint64_t address = reinterpret_cast<uint64_t>(object);
   uint8_t* first = cards_.CardOf(address);
@@ -209,11 +213,22 @@ Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
   return Word::Pointer(object);
 }
 
-// Collects if the nursery is what ran out (bytes == 0) or if `bytes` more outside it pass the
-// threshold.
+// Collects if the nursery is what ran out (bytes == 0); begins a cycle, or ends one at once, if
+// `bytes` more outside it pass what there is for them.
 void Heap::CollectForSpace(size_t bytes) {
   if (bytes == 0) CollectMinor();
-  if (used_bytes() + bytes > spaces_->threshold) CollectFull();
+  const uint64_t used = used_bytes() + bytes;
+  if (used > spaces_->threshold) {
+    if (spaces_->cycle.phase == MarkCycle::kMark && spaces_->threshold != 0) {
+      CompleteCycle();
+      if (used_bytes() + bytes <= spaces_->threshold) return;
+    }
+    CollectFull();
+  } else if (in_cycle()) {
+    if (bytes != 0) StepForOutside(bytes);
+  } else if (used > spaces_->cycle_start && options_.incremental) {
+    StartCycle();
+  }
 }
 
 bool Heap::Reserve(size_t bytes) {
@@ -241,24 +256,35 @@ void Heap::GrantOverdraft() {
 
 void Heap::Stress() {
   if (NextRandom(spaces_->stress_state) % options_.stress_rate != 0) return;
-  if (++spaces_->stress_minors % 1000 == 0) {
+  const uint64_t turn = ++spaces_->stress_minors % 1000;
+  if (turn == 0) {
     CollectFull();
-  } else {
-    CollectMinor();
+    return;
   }
+  if (turn % 50 == 25 && options_.incremental) StartCycle();
+  if (in_cycle()) Step(kStressWords);
+  CollectMinor();
 }
 
 void Heap::CollectMinor() {
-  if (options_.verify) VerifyOrDie("before a minor collection");
-  uint64_t start = NowNs();
-  uint64_t promoted_before = statistics_.promoted_bytes;
-  MinorCollector collector(*this);
-  collector.Run();
-  FinishMinor(start, promoted_before);
-  if (options_.verify) VerifyOrDie("after a minor collection");
+  const uint64_t start = NowNs();
+  const uint64_t ns = RunMinor();
+  if (!AfterMinor(start)) statistics_.minor_pauses.Record(ns);
+  if (options_.verify && in_cycle()) VerifyOrDie("after a step of a cycle");
 }
 
-void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
+uint64_t Heap::RunMinor() {
+  if (options_.verify) VerifyOrDie("before a minor collection");
+  const uint64_t start = NowNs();
+  const uint64_t promoted_before = statistics_.promoted_bytes;
+  MinorCollector collector(*this);
+  collector.Run();
+  const uint64_t ns = FinishMinor(start, promoted_before);
+  if (options_.verify) VerifyOrDie("after a minor collection");
+  return ns;
+}
+
+uint64_t Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
   uint64_t allocated = nursery_top_ - spaces_->nursery_start;
   statistics_.allocated_bytes += allocated;
   // A pointer that was not updated finds no object there any more.
@@ -284,6 +310,7 @@ void Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {
                         allocated, statistics_.promoted_bytes - promoted_before),
         ns);
   }
+  return ns;
 }
 
 // One line: what was done, how long it took, what is in use, and where the roots came from.
@@ -298,27 +325,6 @@ void Heap::TraceCollection(const std::string& what, uint64_t ns) const {
   absl::FPrintF(stderr, "%s\n", line);
 }
 
-void Heap::CollectFull() {
-  CollectMinor();
-  uint64_t start = NowNs();
-  size_t used_before = used_bytes();
-  FullCollector collector(*this);
-  collector.Run();
-  CheckLimits();
-  uint64_t ns = NowNs() - start;
-  ++statistics_.full_collections;
-  statistics_.live_bytes_after_full = used_bytes();
-  statistics_.full_ns_total += ns;
-  statistics_.full_ns_max = std::max(statistics_.full_ns_max, ns);
-  if (options_.trace) {
-    TraceCollection(
-        absl::StrFormat("full %d: %.1f MiB before, %d slots", statistics_.full_collections,
-                        static_cast<double>(used_before) / (1 << 20), collector.slots()),
-        ns);
-  }
-  if (options_.verify) VerifyOrDie("after a full collection");
-}
-
 // Room for what cannot fail: a minor collection in which everything survives, and a few large
 // objects.
 bool Heap::EnsureReserves() {
@@ -327,16 +333,21 @@ bool Heap::EnsureReserves() {
 }
 
 // Sets the next threshold: twice what is live, within the limit; near the limit a sixteenth of it
-// more, so that a full heap is not collected at every turn.
-void Heap::CheckLimits() {
+// more, so that a full heap is not collected at every turn. `precise`: all that is in use is live.
+void Heap::CheckLimits(bool precise) {
   uint64_t live = used_bytes();
-  if (live <= spaces_->limit) spaces_->overdraft = 0;
-  if (live > spaces_->limit + spaces_->overdraft || !EnsureReserves()) limit_exceeded_ = true;
+  if (precise) {
+    if (live <= spaces_->limit) spaces_->overdraft = 0;
+    if (live > spaces_->limit + spaces_->overdraft || !EnsureReserves()) limit_exceeded_ = true;
+  }
   uint64_t threshold = std::max(2 * live, kMinThreshold);
   if (threshold > spaces_->limit) {
     uint64_t least = live + std::max<uint64_t>(nursery_span_, spaces_->limit / 16);
     threshold = std::max(spaces_->limit, least);
   }
+  spaces_->cycle_start = live + (threshold - live) / 4 * 3;
+  // Perhaps that is garbage which a cycle could not know.
+  if (!precise && live > spaces_->limit) threshold = 0;
   spaces_->threshold = threshold;
 }
 
@@ -351,7 +362,7 @@ Object* Heap::FindObject(uint64_t address) const {
 
 bool Heap::IsLive(Word word) const {
   if (!word.IsPointer()) return true;
-  WEFT_DCHECK(spaces_->marking);
+  WEFT_DCHECK(spaces_->cycle.phase == MarkCycle::kWeak);
   uint64_t address = word.bits - 1;
   if (spaces_->mature.Contains(address)) return spaces_->mature.IsMarked(address);
   if (spaces_->large.Contains(address)) return spaces_->large.IsMarked(address);

@@ -20,6 +20,7 @@
 #include "gc/card_table.h"
 #include "gc/layout.h"
 #include "gc/object.h"
+#include "gc/pauses.h"
 #include "gc/roots.h"
 
 namespace weft::gc {
@@ -40,6 +41,7 @@ struct HeapOptions {
   size_t heap_limit_bytes = 0;  // 0: three quarters of the machine's memory
   size_t nursery_bytes = 1 << 20;
   size_t mark_stack_entries = size_t{8} << 20;  // beyond, marking rescans the heap
+  bool incremental = true;   // mature cycles in steps; else each in one pause (--gc-stop)
   bool verify = false;       // --verify-heap: HeapVerifier around every collection
   bool trace = false;        // --trace-gc: one line per collection on stderr
   uint32_t stress_rate = 0;  // --gc-stress: minor at 1 of RATE allocations (1: each),
@@ -53,6 +55,12 @@ struct HeapStatistics {
   // Slots that the last collection looked at, by section of roots.
   uint64_t root_slots[kRootSections] = {};
   uint64_t minor_ns_total = 0, minor_ns_max = 0, full_ns_total = 0, full_ns_max = 0;
+  uint64_t stopped_collections = 0;  // of the full ones: those that were done in one pause
+  // Each pause counts once: a minor collection that a full one or the end of marking follows at
+  // once is part of that pause.
+  PauseHistogram minor_pauses;  // minor collections alone
+  PauseHistogram step_pauses;   // steps of marking and sweeping
+  PauseHistogram full_pauses;   // ends of marking, and full collections in one pause
 };
 
 // A set of roots. Registered once; `minor` tells that only roots that may point into the nursery
@@ -64,6 +72,15 @@ class RootSource {
   // Not only collections visit (HeapVerifier, Become): with minor = false nothing may be noted that
   // a later minor visit relies on.
   virtual void VisitRoots(SlotVisitor& visitor, bool minor) = 0;
+  // Incremental marking. Each minor collection of a cycle visits the roots of VisitRoots(minor =
+  // true) for marking too; what that skips must be visited by MarkSome, once after BeginMarking.
+  virtual void BeginMarking() {}
+  // Visits some of it: `units` threads, or pieces of deep stacks. True: nothing is left.
+  virtual bool MarkSome(SlotVisitor& visitor, size_t units) {
+    (void)visitor;
+    (void)units;
+    return true;
+  }
   // After marking, before sweeping, in a full collection: drop what is dead. `IsLive` answers for
   // any heap word.
   virtual void SweepDead(const class Heap& heap) { (void)heap; }
@@ -116,7 +133,16 @@ class Heap {
   CardTable& cards() { return cards_; }
 
   void CollectMinor() WEFT_ALLOCATES;
+  // In one pause, whatever a cycle had done: everything unreachable is gone afterwards.
   void CollectFull() WEFT_ALLOCATES;
+  // Begins a cycle of the mature collector, if none is under way; allocation does its steps.
+  void StartCycle();
+  // Does what is left of the cycle that is under way, if there is one.
+  void CompleteCycle() WEFT_ALLOCATES;
+  [[nodiscard]] bool in_cycle() const;
+  // What a weak reference (a shape with LayoutDescriptor::weak) refers to, or f: the only way to
+  // read it, as dead targets are not all cleared at once.
+  Word WeakTarget(const Object* reference) const WEFT_NO_ALLOC;
   // Every reference to from[i] becomes one to to[i], which takes over the identity hash. Both are
   // roots meanwhile. Collects. REQUIRES: all are pointers, no object stands twice in `from`.
   void Become(const std::vector<Word>& from, const std::vector<Word>& to) WEFT_ALLOCATES;
@@ -145,6 +171,8 @@ class Heap {
   // The first `bytes` of the cell space become readable and writable; false: no more memory.
   bool CommitCells(uint64_t bytes);
   absl::Status Verify() const;  // HeapVerifier: the first violation, in words
+  // Lines on pauses so far: counts, percentiles, longest.
+  [[nodiscard]] std::string PauseReport() const;
 
   // Image (gc/image.h) and handles (gc/handle.h) reach in here.
   RootBase* root_head_ = nullptr;
@@ -153,7 +181,7 @@ class Heap {
   friend class ImageWriter;
   friend class ImageReader;
   friend class MinorCollector;
-  friend class FullCollector;
+  friend class Marker;
   friend class HeapVerifier;
   friend struct HeapInternals;  // tests
   explicit Heap(const HeapOptions& options);
@@ -162,9 +190,26 @@ class Heap {
   Word AllocateOutside(uint32_t shape, size_t bytes) WEFT_ALLOCATES;
   void CollectForSpace(size_t bytes) WEFT_ALLOCATES;
   void Stress() WEFT_ALLOCATES;
-  void FinishMinor(uint64_t start_ns, uint64_t promoted_before);
+  // Without what a cycle does after it. How long they took.
+  uint64_t RunMinor() WEFT_ALLOCATES;
+  uint64_t FinishMinor(uint64_t start_ns, uint64_t promoted_before);
+  void Step(uint64_t words);  // one step of a cycle
+  void MarkStep(uint64_t words);
+  // True if marking ended: the pause is its, not the minor collection's.
+  bool AfterMinor(uint64_t start_ns);
+  void SetPace();
+  void FinishMarking();
+  void ClearWeak(size_t count);
+  void BeginSweep();
+  bool SweepStep(size_t units);
+  void AbandonCycle();
+  void RecordFull(uint64_t ns, absl::string_view what);
+  void MarkRest();
+  void FinishCycle();
+  void StepForOutside(size_t bytes);
+  void NoteBornOutside(Object* object);
   void TraceCollection(const std::string& what, uint64_t ns) const;
-  void CheckLimits();
+  void CheckLimits(bool precise);
   void GrantOverdraft();
   bool EnsureReserves();
   [[nodiscard]] bool PoisonsDeadMemory() const;

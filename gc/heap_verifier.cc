@@ -125,6 +125,64 @@ void HeapVerifier::VerifyImageWalk() {
   }
 }
 
+// Visits the slots of one traced object. The first one that breaks the invariant of marking stays.
+class HeapVerifier::MarkChecker final : public SlotVisitor {
+ public:
+  MarkChecker(const Heap::Spaces& spaces, const CardTable& cards) : spaces_(spaces), cards_(cards) {}
+  void Visit(Word* slot) override {
+    if (bad_ != nullptr || !slot->IsPointer()) return;
+    const auto at = reinterpret_cast<uint64_t>(slot);
+    if (at >= end_ || (CardOf(at) & CardTable::kYoung) != 0) return;
+    if (in_image_ && (CardOf(at) & CardTable::kWritten) == 0) return;
+    const uint64_t address = slot->Address();
+    const bool white =
+        (spaces_.mature.Contains(address) && !spaces_.mature.IsMarked(address)) ||
+        (spaces_.large.Contains(address) && !spaces_.large.IsMarked(address));
+    if (white) bad_ = slot;
+  }
+  void VisitInterior(uint64_t) override {}
+  // Only slots below `end` count.
+  void EnterImage(uint64_t end) {
+    in_image_ = true;
+    end_ = end;
+  }
+  [[nodiscard]] const Word* bad() const { return bad_; }
+
+ private:
+  [[nodiscard]] uint8_t CardOf(uint64_t address) const {
+    return cards_.biased()[address >> CardTable::kCardShift];
+  }
+  const Heap::Spaces& spaces_;
+  const CardTable& cards_;
+  bool in_image_ = false;
+  uint64_t end_ = UINT64_MAX;
+  const Word* bad_ = nullptr;
+};
+
+void HeapVerifier::VerifyMarks() {
+  if (spaces_.mark_stack.overflowed()) return;  // which objects are traced is not known then
+  absl::flat_hash_set<const Object*> grey;
+  for (size_t i = 0; i < spaces_.mark_stack.size(); ++i) grey.insert(spaces_.mark_stack.at(i));
+  for (const MarkCycle::Slice& slice : spaces_.cycle.slices) grey.insert(slice.object);
+  MarkChecker checker(spaces_, heap_.cards_);
+  auto check = [&](Object* object) {
+    if (!failure_.empty() || grey.contains(object)) return;
+    holder_ = object;
+    spaces_.shapes.Trace(object, checker);
+    if (checker.bad() == nullptr) return;
+    Fail(absl::StrFormat("%s refers to %#x, which is not marked, but was traced",
+                         Where(checker.bad()), checker.bad()->Address()));
+  };
+  spaces_.mature.ForEach([&](Object* object) {
+    if (spaces_.mature.IsMarked(reinterpret_cast<uint64_t>(object))) check(object);
+  });
+  spaces_.large.ForEach([&](Object* object) {
+    if (spaces_.large.IsMarked(reinterpret_cast<uint64_t>(object))) check(object);
+  });
+  checker.EnterImage(spaces_.cycle.image_card);
+  spaces_.image.ForEach(spaces_.shapes, check);
+}
+
 absl::Status HeapVerifier::Run() {
   auto verify = [&](Object* object) {
     if (!failure_.empty()) return;
@@ -154,6 +212,7 @@ absl::Status HeapVerifier::Run() {
     spaces_.shapes.Trace(holder_, *this);
     if (spaces_.shapes.Of(holder_).weak) Visit(holder_->field(0));
   }
+  if (failure_.empty() && spaces_.cycle.phase == MarkCycle::kMark) VerifyMarks();
   return failure_.empty() ? absl::OkStatus() : absl::InternalError(failure_);
 }
 

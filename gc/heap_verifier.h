@@ -4,7 +4,10 @@
 //   sane
 //     (a registered shape, not forwarded) and which fits its cell, pages or the nursery;
 //   - every reference into the nursery from outside lies on a card with kYoung;
-//   - every reference from the image to another space lies on a card with kWritten.
+//   - every reference from the image to another space lies on a card with kWritten;
+//   - while a cycle marks, what a traced object refers to is marked, unless the slot was stored to
+//     since the last minor collection (it lies on a card with kYoung). The same holds for the part
+//     of the image that marking has seen.
 // Reads only. Costs a walk of everything: --verify-heap, tests.
 #ifndef WEFT_GC_HEAP_VERIFIER_H_
 #define WEFT_GC_HEAP_VERIFIER_H_
@@ -28,10 +31,12 @@ class HeapVerifier final : public SlotVisitor {
   void VisitInterior(uint64_t address) override;
 
  private:
+  class MarkChecker;
   void Fail(const std::string& what);
   void CheckReference(const Word* slot, uint64_t address) WEFT_NO_ANALYSIS;
   void CheckObject(Object* object) WEFT_NO_ANALYSIS;
   void VerifyImageWalk() WEFT_NO_ANALYSIS;
+  void VerifyMarks() WEFT_NO_ANALYSIS;
   std::string Where(const Word* slot) const;
 
   const Heap& heap_;

@@ -34,9 +34,11 @@ bool LargeSpace::Extend(size_t pages) {
 }
 
 void LargeSpace::SetFree(size_t first, size_t pages) {
-  table_[first].head = 0;
-  table_[first].mark = 0;
-  table_[first].pages = static_cast<uint32_t>(pages) & 0x7FFFFFFF;
+  for (const size_t end : {first, first + pages - 1}) {
+    table_[end].head = 0;
+    table_[end].mark = 0;
+    table_[end].pages = static_cast<uint32_t>(pages) & 0x7FFFFFFF;
+  }
 }
 
 bool LargeSpace::EnsureRoom(size_t bytes) {
@@ -66,55 +68,61 @@ Object* LargeSpace::Allocate(size_t bytes) {
     top_pages_ += pages;
   }
   table_[first].pages = static_cast<uint32_t>(pages) & 0x7FFFFFFF;
-  table_[first].mark = 0;
+  // The sweep is still to come by: the mark tells it, and is gone when it was there.
+  table_[first].mark = IsUnswept(first) ? 1 : 0;
   for (size_t i = 0; i < pages; ++i) table_[first + i].head = static_cast<uint32_t>(first + 1);
   used_pages_ += pages;
   return reinterpret_cast<Object*>(AddressOf(first));
 }
 
-void LargeSpace::ClearMarks() {
+void LargeSpace::AbandonMarks() {
   for (size_t i = 0; i < top_pages_; i += table_[i].pages) table_[i].mark = 0;
 }
 
-void LargeSpace::Sweep(bool poison) {
-  std::set<Run> old_runs;
-  old_runs.swap(free_);
-  size_t run_first = 0, run_pages = 0;
-  bool run_zeroed = true;
-  auto finish_run = [&] {
-    if (run_pages == 0) return;
-    uint64_t address = AddressOf(run_first);
-    if (!run_zeroed && run_pages * kPageBytes >= kReleaseBytes) {
-      ReleasePages(address, address + run_pages * kPageBytes);
-      run_zeroed = true;
-    }
-    SetFree(run_first, run_pages);
-    free_.insert(Run{run_pages, run_first, run_zeroed});
-    run_pages = 0;
-    run_zeroed = true;
-  };
-  for (size_t i = 0; i < top_pages_;) {
-    size_t pages = table_[i].pages;
-    if (table_[i].head != 0 && table_[i].mark != 0) {
-      finish_run();
-    } else {
-      if (run_pages == 0) run_first = i;
-      if (table_[i].head == 0) {
-        auto old = old_runs.find(Run{pages, i, false});
-        run_zeroed = run_zeroed && old != old_runs.end() && old->zeroed;
-      } else {
-        if (poison) {
-          std::memset(reinterpret_cast<void*>(AddressOf(i)), 0xAB, pages * kPageBytes);
-        }
-        for (size_t k = 0; k < pages; ++k) table_[i + k].head = 0;
-        used_pages_ -= pages;
-        run_zeroed = false;
-      }
-      run_pages += pages;
-    }
-    i += pages;
+size_t LargeSpace::Free(size_t first, bool poison) {
+  size_t pages = table_[first].pages;
+  bool zeroed = false;
+  if (pages * kPageBytes >= kReleaseBytes) {
+    ReleasePages(AddressOf(first), AddressOf(first + pages));
+    zeroed = true;
+  } else if (poison) {
+    std::memset(reinterpret_cast<void*>(AddressOf(first)), 0xAB, pages * kPageBytes);
   }
-  finish_run();
+  for (size_t k = 0; k < pages; ++k) table_[first + k].head = 0;
+  const auto join = [&](size_t run_first) {
+    auto run = free_.find(Run{table_[run_first].pages, run_first, false});
+    WEFT_DCHECK(run != free_.end());
+    zeroed = zeroed && run->zeroed;
+    pages += run->pages;
+    free_.erase(run);
+  };
+  if (first + pages < top_pages_ && table_[first + pages].head == 0) join(first + pages);
+  if (first > 0 && table_[first - 1].head == 0) {
+    first -= table_[first - 1].pages;
+    join(first);
+  }
+  if (!zeroed && pages * kPageBytes >= kReleaseBytes) {
+    ReleasePages(AddressOf(first), AddressOf(first + pages));
+    zeroed = true;
+  }
+  SetFree(first, pages);
+  free_.insert(Run{pages, first, zeroed});
+  return first + pages;
+}
+
+bool LargeSpace::Sweep(size_t objects, bool poison) {
+  for (; objects > 0 && sweep_next_ < sweep_end_; --objects) {
+    Page& page = table_[sweep_next_];
+    if (page.head == 0 || page.mark != 0) {
+      page.mark = 0;
+      sweep_next_ += page.pages;
+    } else {
+      sweep_next_ = Free(sweep_next_, poison);
+    }
+  }
+  // A free run may reach beyond what was there when the sweep began.
+  if (sweep_next_ >= sweep_end_) sweep_next_ = sweep_end_ = 0;
+  return sweep_end_ == 0;
 }
 
 }  // namespace weft::gc

@@ -31,6 +31,12 @@ class MarkStack {
   }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   Object* Pop() { return entries_[--size_]; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] Object* at(size_t i) const { return entries_[i]; }
+  void Clear() {
+    size_ = 0;
+    overflowed_ = false;
+  }
   [[nodiscard]] bool overflowed() const { return overflowed_; }
   void ClearOverflow() { overflowed_ = false; }
   // Gives the memory of a deep mark back.

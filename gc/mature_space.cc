@@ -32,14 +32,16 @@ bool MatureSpace::AddBlocks(size_t count) {
   if (!table_span_.Ensure((bytes >> kBlockShift) * sizeof(Block))) return false;
   size_t first = block_count();
   in_use_bytes_ = bytes;
-  // Higher blocks first, below those that are free already, so that the lowest address goes next.
-  std::vector<uint32_t> fresh;
-  for (size_t i = first + count; i-- > first;) {
+  for (size_t i = first; i < first + count; ++i) {
     blocks_[i].zeroed = true;
-    fresh.push_back(static_cast<uint32_t>(i));
+    AddFreeBlock(i);
   }
-  free_blocks_.insert(free_blocks_.begin(), fresh.begin(), fresh.end());
   return true;
+}
+
+void MatureSpace::AddFreeBlock(size_t index) {
+  free_blocks_.push_back(static_cast<uint32_t>(index));
+  std::push_heap(free_blocks_.begin(), free_blocks_.end(), std::greater<uint32_t>());
 }
 
 bool MatureSpace::EnsureFreeBlocks(size_t blocks) {
@@ -47,15 +49,15 @@ bool MatureSpace::EnsureFreeBlocks(size_t blocks) {
 }
 
 Object* MatureSpace::AllocateSlow(int size_class) {
-  if (!partial_[size_class].empty()) {
-    Block& block = blocks_[partial_[size_class].back()];
-    partial_[size_class].pop_back();
+  if (partial_next_[size_class] < partial_[size_class].size()) {
+    Block& block = blocks_[partial_[size_class][partial_next_[size_class]++]];
     Object* cell = block.free_list;
     block.free_list = nullptr;
     free_[size_class] = NextFree(cell);
     return cell;
   }
   if (free_blocks_.empty() && !AddBlocks(1)) return nullptr;
+  std::pop_heap(free_blocks_.begin(), free_blocks_.end(), std::greater<uint32_t>());
   uint32_t index = free_blocks_.back();
   free_blocks_.pop_back();
   Block& block = blocks_[index];
@@ -71,67 +73,69 @@ Object* MatureSpace::AllocateSlow(int size_class) {
     for (uint64_t a = address; a < end; a += bytes) reinterpret_cast<Object*>(a)->header = 0;
   }
   block.zeroed = false;
+  // The sweep is still to come by: it finds nothing to free here.
+  if (IsUnswept(block)) std::memset(block.marks, 0xFF, sizeof(block.marks));
   bump_[size_class] = address + bytes;
   bump_end_[size_class] = end;
   return reinterpret_cast<Object*>(address);
 }
 
-void MatureSpace::ClearMarks() {
+void MatureSpace::AbandonMarks() {
   for (size_t i = 0; i < block_count(); ++i) {
     if (blocks_[i].cell_bytes != 0) std::memset(blocks_[i].marks, 0, sizeof(blocks_[i].marks));
   }
 }
 
-void MatureSpace::SweepBlock(size_t index, bool poison) {
+void MatureSpace::SweepBlock(size_t index, bool poison, size_t keep_free_blocks) {
   Block& block = blocks_[index];
   uint32_t live = 0;
   for (uint64_t word : block.marks) live += static_cast<uint32_t>(std::popcount(word));
-  used_bytes_ += size_t{live} * block.cell_bytes;
   block.free_list = nullptr;
   if (live == 0) {
     if (poison) std::memset(reinterpret_cast<void*>(block_address(index)), 0xAB, kBlockBytes);
     block.cell_bytes = block.cells = 0;
     block.zeroed = false;
-    free_blocks_.push_back(static_cast<uint32_t>(index));
+    if (free_blocks_.size() >= keep_free_blocks) {
+      ReleasePages(block_address(index), block_address(index) + kBlockBytes);
+      block.zeroed = true;
+    }
+    AddFreeBlock(index);
     return;
   }
-  if (live == block.cells) return;
-  Object** link = &block.free_list;
-  uint64_t base = block_address(index);
-  for (uint32_t k = 0; k < block.cells; ++k) {
-    if ((block.marks[k >> 6] >> (k & 63) & 1) != 0) continue;
-    auto* cell = reinterpret_cast<Object*>(base + uint64_t{k} * block.cell_bytes);
-    if (poison && cell->shape() != 0) std::memset(cell, 0xAB, block.cell_bytes);
-    cell->header = 0;
-    *link = cell;
-    link = reinterpret_cast<Object**>(cell->field(0));
+  if (live < block.cells) {
+    Object** link = &block.free_list;
+    uint64_t base = block_address(index);
+    for (uint32_t k = 0; k < block.cells; ++k) {
+      if ((block.marks[k >> 6] >> (k & 63) & 1) != 0) continue;
+      auto* cell = reinterpret_cast<Object*>(base + uint64_t{k} * block.cell_bytes);
+      if (poison && cell->shape() != 0) std::memset(cell, 0xAB, block.cell_bytes);
+      cell->header = 0;
+      *link = cell;
+      link = reinterpret_cast<Object**>(cell->field(0));
+    }
+    *link = nullptr;
+    partial_[block.size_class].push_back(static_cast<uint32_t>(index));
   }
-  *link = nullptr;
-  partial_[block.size_class].push_back(static_cast<uint32_t>(index));
+  std::memset(block.marks, 0, sizeof(block.marks));
 }
 
-void MatureSpace::Sweep(bool poison, size_t keep_free_blocks) {
+void MatureSpace::StartSweep() {
   for (int c = 0; c < kClasses; ++c) {
     free_[c] = nullptr;
     bump_[c] = bump_end_[c] = 0;
     partial_[c].clear();
+    partial_next_[c] = 0;
   }
-  used_bytes_ = 0;
-  // From the highest down, so that the vectors' ends hold the lowest addresses.
-  for (size_t i = block_count(); i-- > 0;) {
-    if (blocks_[i].cell_bytes != 0) SweepBlock(i, poison);
+  sweep_next_ = 0;
+  sweep_end_ = block_count();
+}
+
+bool MatureSpace::Sweep(size_t blocks, bool poison, size_t keep_free_blocks) {
+  for (; blocks > 0 && sweep_next_ < sweep_end_; --blocks) {
+    const size_t index = sweep_next_++;
+    if (blocks_[index].cell_bytes != 0) SweepBlock(index, poison, keep_free_blocks);
   }
-  std::sort(free_blocks_.begin(), free_blocks_.end(), std::greater<uint32_t>());
-  if (free_blocks_.size() > keep_free_blocks) {
-    size_t surplus = free_blocks_.size() - keep_free_blocks;
-    for (size_t k = 0; k < surplus; ++k) {
-      Block& block = blocks_[free_blocks_[k]];
-      if (block.zeroed) continue;
-      uint64_t address = block_address(free_blocks_[k]);
-      ReleasePages(address, address + kBlockBytes);
-      block.zeroed = true;
-    }
-  }
+  return sweep_next_ == sweep_end_;
 }
 
 }  // namespace weft::gc

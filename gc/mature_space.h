@@ -59,6 +59,7 @@ class MatureSpace {
     uint8_t size_class = 0;
     bool zeroed = false;          // a free block whose memory reads as zero
     Object* free_list = nullptr;  // only while the block waits in partial_
+    // By cell. All 0 outside of a cycle: sweeping a block clears them.
     uint64_t marks[kBlockBytes / 16 / 64] = {};
   };
 
@@ -100,7 +101,7 @@ class MatureSpace {
     if (cell >= block.cells) return nullptr;
     auto* object = reinterpret_cast<Object*>(RoundDown(address, kBlockBytes) +
                                              uint64_t{cell} * block.cell_bytes);
-    return object->shape() == 0 ? nullptr : object;
+    return Holds(block, cell, object) ? object : nullptr;
   }
   // The size of the cell that holds an object of this space.
   [[nodiscard]] size_t CellBytesAt(uint64_t address) const { return BlockOf(address).cell_bytes; }
@@ -113,6 +114,7 @@ class MatureSpace {
     uint64_t& word = block.marks[cell >> 6];
     if ((word & bit) != 0) return false;
     word |= bit;
+    marked_bytes_ += block.cell_bytes;
     return true;
   }
   [[nodiscard]] bool IsMarked(uint64_t address) const {
@@ -120,11 +122,20 @@ class MatureSpace {
     uint32_t cell = CellIndex(block, address);
     return (block.marks[cell >> 6] >> (cell & 63) & 1) != 0;
   }
-  void ClearMarks();
-  // Frees what is not marked. `poison`: fills freed cells with 0xAB.
-  void Sweep(bool poison, size_t keep_free_blocks);
+  // A cycle: StartMarking, Mark..., then StartSweep and Sweep until it says that all is swept, or
+  // AbandonMarks. REQUIRES: no sweep is under way.
+  void StartMarking() { marked_bytes_ = 0; }
+  void AbandonMarks();
+  [[nodiscard]] size_t marked_bytes() const { return marked_bytes_; }
+  // What is not marked counts as freed from now on, though each block is only looked at when Sweep
+  // comes to it: until then an object of such a block exists iff it is marked.
+  void StartSweep();
+  // Sweeps up to `blocks` more. True when no block is left. `poison`: fills freed cells with 0xAB.
+  bool Sweep(size_t blocks, bool poison, size_t keep_free_blocks);
 
   [[nodiscard]] size_t used_bytes() const { return used_bytes_; }
+  // In use by objects that were not dead when the last cycle marked.
+  void SetUsedToMarked() { used_bytes_ = marked_bytes_; }
   [[nodiscard]] size_t block_count() const { return in_use_bytes_ >> kBlockShift; }
   [[nodiscard]] const Block& block(size_t i) const { return blocks_[i]; }
   [[nodiscard]] uint64_t block_address(size_t i) const {
@@ -139,7 +150,7 @@ class MatureSpace {
       uint64_t address = block_address(i);
       for (uint32_t k = 0; k < block.cells; ++k, address += block.cell_bytes) {
         auto* object = reinterpret_cast<Object*>(address);
-        if (object->shape() != 0) f(object);
+        if (Holds(block, k, object)) f(object);
       }
     }
   }
@@ -153,7 +164,7 @@ class MatureSpace {
     for (uint64_t address = base + uint64_t{k} * block.cell_bytes; k < block.cells && address < end;
          ++k, address += block.cell_bytes) {
       auto* object = reinterpret_cast<Object*>(address);
-      if (object->shape() != 0) f(object);
+      if (Holds(block, k, object)) f(object);
     }
   }
 
@@ -165,21 +176,34 @@ class MatureSpace {
   static uint32_t CellIndex(const Block& block, uint64_t address) {
     return static_cast<uint32_t>((address & (kBlockBytes - 1)) * block.reciprocal >> 32);
   }
+  [[nodiscard]] bool IsUnswept(const Block& block) const {
+    const auto index = static_cast<size_t>(&block - blocks_);
+    return index - sweep_next_ < sweep_end_ - sweep_next_;
+  }
+  [[nodiscard]] bool Holds(const Block& block, uint32_t cell, const Object* object) const {
+    return object->shape() != 0 &&
+           (!IsUnswept(block) || (block.marks[cell >> 6] >> (cell & 63) & 1) != 0);
+  }
   Object* AllocateSlow(int size_class);
   bool AddBlocks(size_t count);
-  void SweepBlock(size_t index, bool poison);
+  void AddFreeBlock(size_t index);
+  void SweepBlock(size_t index, bool poison, size_t keep_free_blocks);
 
   uint64_t base_ = 0;
   size_t in_use_bytes_ = 0;  // blocks handed out so far, used or free again
   size_t used_bytes_ = 0;
+  size_t marked_bytes_ = 0;
+  size_t sweep_next_ = 0, sweep_end_ = 0;  // blocks [next, end) are not swept yet
   GrowingSpan span_, table_span_;
   Reservation table_memory_;
   Block* blocks_ = nullptr;
   CardTable* cards_ = nullptr;
   Object* free_[kClasses] = {};
   uint64_t bump_[kClasses] = {}, bump_end_[kClasses] = {};
-  std::vector<uint32_t> partial_[kClasses];  // blocks with free cells; the next one is last
-  std::vector<uint32_t> free_blocks_;        // the next one is last
+  // Blocks with free cells, from partial_next_ on; lowest address first.
+  std::vector<uint32_t> partial_[kClasses];
+  size_t partial_next_[kClasses] = {};
+  std::vector<uint32_t> free_blocks_;  // a heap: the lowest one is first
 };
 
 }  // namespace weft::gc

@@ -68,7 +68,11 @@
 
 namespace weft::gc {
 
-MinorCollector::MinorCollector(Heap& heap) : heap_(heap), spaces_(*heap.spaces_) {}
+MinorCollector::MinorCollector(Heap& heap)
+    : heap_(heap),
+      spaces_(*heap.spaces_),
+      marker_(heap),
+      marking_(heap.spaces_->cycle.phase == MarkCycle::kMark) {}
 
 Word MinorCollector::Evacuate(Word word) {
   auto* object = reinterpret_cast<Object*>(word.Address());
@@ -80,13 +84,31 @@ Word MinorCollector::Evacuate(Word word) {
   heap_.statistics_.promoted_bytes += bytes;
   object->ForwardTo(copy);
   const LayoutDescriptor& layout = spaces_.shapes.Of(copy);
+  if (marking_) {
+    marker_.MarkObject(reinterpret_cast<uint64_t>(copy));
+  } else if (spaces_.cycle.phase == MarkCycle::kWeak) {
+    spaces_.mature.Mark(reinterpret_cast<uint64_t>(copy));
+    if (layout.weak) spaces_.cycle.weak.push_back(copy);
+  }
   if (layout.weak) spaces_.weak.push_back(copy);
   if (layout.trace != nullptr || layout.traced_words != 0) spaces_.promoted.push_back(copy);
   return Word::Pointer(copy);
 }
 
+bool MinorCollector::IsShaded(const Object* object) const {
+  if (!marking_) return false;
+  const auto address = reinterpret_cast<uint64_t>(object);
+  if (spaces_.mature.Contains(address)) return spaces_.mature.IsMarked(address);
+  if (spaces_.large.Contains(address)) return spaces_.large.IsMarked(address);
+  return true;
+}
+
 void MinorCollector::ScanOnCard(Object* object, uint64_t card) {
-  if (spaces_.shapes.Of(object).weak) spaces_.weak.push_back(object);
+  shade_ = IsShaded(object);
+  if (spaces_.shapes.Of(object).weak) {
+    spaces_.weak.push_back(object);
+    if (shade_) spaces_.cycle.weak.push_back(object);
+  }
   spaces_.shapes.TraceBetween(object, card, card + CardTable::kCardBytes, *this);
 }
 
@@ -104,35 +126,32 @@ void MinorCollector::ScanCards() {
                              [&](Object* object) { ScanOnCard(object, card); });
         clean(card);
       });
+  // The cards alone are looked at, in one sweep: with many blocks their heads would cost more.
   // Blocks that promotion adds meanwhile hold no dirty card.
-  size_t blocks = spaces_.mature.block_count();
-  for (size_t i = 0; i < blocks; ++i) {
-    if (spaces_.mature.block(i).cell_bytes == 0) continue;
-    uint64_t begin = spaces_.mature.block_address(i);
-    Heap::Spaces::ForEachYoungCard(cards, begin, begin + kBlockBytes, [&](uint64_t card) {
-      spaces_.mature.ForEachBetween(card, card + CardTable::kCardBytes,
-                                    [&](Object* object) { ScanOnCard(object, card); });
-      clean(card);
-    });
-  }
-  spaces_.large.ForEach([&](Object* object) {
-    if (!ShapeTable::HasReferences(spaces_.shapes.Of(object))) return;
-    uint64_t begin = reinterpret_cast<uint64_t>(object);
-    // An object with a trace hook (captured stacks of megabytes) can only be walked from its start:
-    // once for all its cards.
-    const bool hooked = spaces_.shapes.Of(object).trace != nullptr;
-    bool traced = false;
-    Heap::Spaces::ForEachYoungCard(cards, begin, begin + spaces_.large.ExtentOf(begin),
-                                   [&](uint64_t card) {
-                                     if (!hooked) {
-                                       ScanOnCard(object, card);
-                                     } else if (!traced) {
-                                       spaces_.shapes.Trace(object, *this);
-                                       traced = true;
-                                     }
-                                     clean(card);
-                                   });
-  });
+  const MatureSpace& mature = spaces_.mature;
+  Heap::Spaces::ForEachYoungCard(
+      cards, mature.block_address(0), mature.block_address(mature.block_count()),
+      [&](uint64_t card) {
+        mature.ForEachBetween(card, card + CardTable::kCardBytes,
+                              [&](Object* object) { ScanOnCard(object, card); });
+        clean(card);
+      });
+  // An object with a trace hook (captured stacks of megabytes) can only be walked from its start:
+  // once for all its cards.
+  const Object* traced = nullptr;
+  Heap::Spaces::ForEachYoungCard(
+      cards, spaces_.large.begin(), spaces_.large.end(), [&](uint64_t card) {
+        Object* object = spaces_.large.FindObject(card);
+        if (object != nullptr && spaces_.shapes.Of(object).trace == nullptr) {
+          ScanOnCard(object, card);
+        } else if (object != nullptr && object != traced) {
+          shade_ = IsShaded(object);
+          spaces_.shapes.Trace(object, *this);
+          traced = object;
+        }
+        clean(card);
+      });
+  shade_ = false;
 }
 
 void MinorCollector::Drain() {
@@ -160,6 +179,7 @@ void MinorCollector::Run() {
     counts[static_cast<size_t>(section)] += slots_ - before;
     before = slots_;
   };
+  shade_ = marking_;
   for (RootBase* root = heap_.root_head_; root != nullptr; root = root->next_) {
     VisitRange(root->first_, root->first_ + root->count_);
   }
@@ -168,6 +188,7 @@ void MinorCollector::Run() {
     source->VisitRoots(*this, true);
     count(RootSectionOf(source->name()));
   }
+  shade_ = false;
   ScanCards();
   count(RootSection::kCards);
   Drain();

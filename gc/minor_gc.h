@@ -4,6 +4,7 @@
 #define WEFT_GC_MINOR_GC_H_
 
 #include "gc/heap.h"
+#include "gc/marker.h"
 #include "gc/spaces.h"
 
 namespace weft::gc {
@@ -16,24 +17,36 @@ class MinorCollector final : public SlotVisitor {
   void Visit(Word* slot) override WEFT_NO_ANALYSIS {
     ++slots_;
     Word word = *slot;
-    if (!word.IsPointer() || !heap_.InNursery(word.Address())) return;
-    *slot = Evacuate(word);
+    if (!word.IsPointer()) return;
+    if (heap_.InNursery(word.Address())) {
+      *slot = Evacuate(word);
+    } else if (shade_) {
+      marker_.MarkObject(word.Address());
+    }
   }
   void VisitRange(Word* first, Word* end) override {
     for (Word* slot = first; slot != end; ++slot) Visit(slot);
   }
-  void VisitInterior(uint64_t) override {}  // only objects that never move
+  void VisitInterior(uint64_t address) override {
+    if (shade_) marker_.VisitInterior(address);  // only objects that never move
+  }
   [[nodiscard]] uint64_t slots() const { return slots_; }
 
  private:
   Word Evacuate(Word word) WEFT_NO_ANALYSIS;
   void ScanCards() WEFT_NO_ANALYSIS;
   void ScanOnCard(Object* object, uint64_t card) WEFT_NO_ANALYSIS;
+  // Are the slots of this object on a dirty card to be marked from? One that is not marked yet is
+  // traced when it is.
+  [[nodiscard]] bool IsShaded(const Object* object) const;
   void Drain() WEFT_NO_ANALYSIS;
   void UpdateWeak() WEFT_NO_ANALYSIS;
 
   Heap& heap_;
   Heap::Spaces& spaces_;
+  Marker marker_;
+  const bool marking_;  // a cycle is marking
+  bool shade_ = false;  // old objects in the slots being visited are marked
   uint64_t slots_ = 0;
 };
 

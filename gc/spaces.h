@@ -21,6 +21,7 @@
 
 namespace weft::gc {
 
+inline constexpr size_t kZeroChunk = size_t{32} << 10;  // nursery memory is cleared this much ahead
 inline constexpr uint64_t kHeapSpan = uint64_t{1} << 36;
 inline constexpr uint64_t kNurserySpan = uint64_t{1} << 30;
 inline constexpr uint64_t kMatureBase = kHeapBase + kNurserySpan;
@@ -59,6 +60,36 @@ struct ImageSpace {
   }
 };
 
+// A cycle of the mature collector: what is done of it, and what is left (cycle.cc).
+struct MarkCycle {
+  enum Phase : uint8_t {
+    kIdle,   // no marks, everything swept
+    kMark,   // marking; what leaves the nursery is marked
+    kWeak,   // all marks are there: weak references to what has none are being cleared; what leaves
+             // the nursery is marked
+    kSweep,  // blocks and pages that were in use are being swept
+  };
+  struct Slice {
+    Object* object;
+    size_t next;  // the first of its traced words that was not looked at
+  };
+  Phase phase = kIdle;
+  bool roots_done = false;      // every root source has said so, and the image's cards were seen
+  size_t next_source = 0;       // root sources before this one are done
+  uint64_t image_card = 0;      // cards of the image before this one were seen
+  std::vector<Slice> slices;    // long arrays that are being traced
+  std::vector<Object*> weak;    // weak references that are marked, or in the image
+  size_t next_weak = 0;         // those before it were looked at
+  uint64_t expected_work = 0;   // words, as the last cycle or the size of the heap lets expect
+  uint64_t done_work = 0;       // in this cycle
+  uint64_t words_per_chunk = 0; // of marking, for each kZeroChunk of nursery
+  uint64_t used_at_minor = 0;   // used_bytes() after the last minor collection
+  uint64_t steps = 0;           // of this cycle
+  uint64_t longest_ns = 0;      // pause of this cycle
+  uint64_t used_before = 0;     // used_bytes() when it began
+  uint64_t outside_bytes = 0;   // born outside the nursery since the last step for them
+};
+
 struct Heap::Spaces {
   Reservation memory;
   Reservation card_memory;
@@ -71,15 +102,16 @@ struct Heap::Spaces {
 
   uint64_t cell_bytes = 0;     // committed part of the cell space
   uint64_t nursery_start = 0;  // where allocation went on after the last minor collection
-  uint64_t threshold = 0;      // a full collection when used_bytes() has passed it
+  uint64_t cycle_start = 0;    // a cycle begins when used_bytes() has passed it,
+  uint64_t threshold = 0;      // and what is left of it is done at once when it has passed this
   uint64_t limit = 0;
   uint64_t overdraft =
       0;  // bytes above the limit that the handling of an out-of-memory error may use
   size_t evacuation_blocks = 0;  // free blocks that one minor collection can need at most
 
   std::vector<Object*> promoted;  // copied by the running minor collection, not traced yet
-  std::vector<Object*> weak;      // weak references met by the running collection
-  bool marking = false;           // mark bits are valid (between mark and sweep)
+  std::vector<Object*> weak;      // weak references met by the running minor collection
+  MarkCycle cycle;
 
   uint64_t stress_state = 0;
   uint64_t stress_minors = 0;
@@ -93,13 +125,27 @@ struct Heap::Spaces {
 template <class F>
 void Heap::Spaces::ForEachYoungCard(CardTable& cards, uint64_t begin, uint64_t end, F f) {
   constexpr uint64_t kAll = 0x0101010101010101 * CardTable::kYoung;
-  constexpr uint64_t kStep = CardTable::kCardBytes * 8;
-  for (uint64_t address = begin; address < end; address += kStep) {
+  constexpr uint64_t kWord = CardTable::kCardBytes * 8;
+  constexpr uint64_t kLine = kWord * 8;
+  const auto look = [&](uint64_t address) {
     uint8_t* card = cards.CardOf(address);
-    if ((*reinterpret_cast<uint64_t*>(card) & kAll) == 0) continue;
+    if ((*reinterpret_cast<uint64_t*>(card) & kAll) == 0) return;
     for (uint64_t k = 0; k < 8; ++k) {
       if ((card[k] & CardTable::kYoung) != 0) f(address + k * CardTable::kCardBytes);
     }
+  };
+  uint64_t address = begin;
+  while (address < end) {
+    if (end - address >= kLine) {
+      const auto* words = reinterpret_cast<const uint64_t*>(cards.CardOf(address));
+      uint64_t any = 0;
+      for (int k = 0; k < 8; ++k) any |= words[k];
+      if ((any & kAll) == 0) {
+        address += kLine;
+        continue;
+      }
+    }
+    for (int k = 0; k < 8 && address < end; ++k, address += kWord) look(address);
   }
 }
 

@@ -1,5 +1,3 @@
-#include "gc/full_gc.h"
-
 #include <functional>
 
 #include "tests/gc/gc_testing.h"
