@@ -54,6 +54,7 @@
 #include "gc/clock.h"
 #include "gc/handle.h"
 #include "gc/heap.h"
+#include "gc/heap_verifier.h"
 #include "gc/marker.h"
 #include "gc/spaces.h"
 
@@ -161,12 +162,12 @@ void Heap::StepForOutside(size_t bytes) {
   if (cycle.outside_bytes < kZeroChunk) return;
   // As much as the same bytes of nursery would have done, if all of them had survived.
   const uint64_t used = used_bytes();
-  const uint64_t room = std::max(
-      spaces_->threshold > used ? spaces_->threshold - used : 0, uint64_t{kZeroChunk});
-  const uint64_t left = std::max(
-      cycle.expected_work - std::min(cycle.expected_work, cycle.done_work), kMinStepWords);
-  const double share = std::min(static_cast<double>(cycle.outside_bytes) * 1.5 /
-                                    static_cast<double>(room), 1.0);
+  const uint64_t room =
+      std::max(spaces_->threshold > used ? spaces_->threshold - used : 0, uint64_t{kZeroChunk});
+  const uint64_t left =
+      std::max(cycle.expected_work - std::min(cycle.expected_work, cycle.done_work), kMinStepWords);
+  const double share =
+      std::min(static_cast<double>(cycle.outside_bytes) * 1.5 / static_cast<double>(room), 1.0);
   // A large object takes its time anyway, to be cleared and filled.
   const uint64_t most = kMaxStepWords + cycle.outside_bytes / 64;
   cycle.outside_bytes = 0;
@@ -217,6 +218,9 @@ void Heap::MarkRest() {
 void Heap::FinishMarking() {
   MarkCycle& cycle = spaces_->cycle;
   WEFT_DCHECK(spaces_->mark_stack.empty() && cycle.slices.empty());
+  if (options_.verify) {
+    DieUnless(HeapVerifier(*this).RunMarked(), "at the end of marking");
+  }
   cycle.phase = MarkCycle::kWeak;
   cycle.next_weak = 0;
   spaces_->mature.SetUsedToMarked();
@@ -340,12 +344,12 @@ void Heap::RecordFull(uint64_t ns, absl::string_view what) {
   statistics_.full_ns_max = std::max(statistics_.full_ns_max, ns);
   statistics_.full_pauses.Record(ns);
   if (!options_.trace) return;
-  TraceCollection(absl::StrFormat("%s %d: %.1f MiB before, %d words, %d steps, longest %.3f ms",
-                                  what, statistics_.full_collections,
-                                  static_cast<double>(cycle.used_before) / (1 << 20),
-                                  cycle.done_work, cycle.steps,
-                                  static_cast<double>(cycle.longest_ns) / 1e6),
-                  ns);
+  TraceCollection(
+      absl::StrFormat("%s %d: %.1f MiB before, %d words, %d steps, longest %.3f ms", what,
+                      statistics_.full_collections,
+                      static_cast<double>(cycle.used_before) / (1 << 20), cycle.done_work,
+                      cycle.steps, static_cast<double>(cycle.longest_ns) / 1e6),
+      ns);
 }
 
 Word Heap::WeakTarget(const Object* reference) const {
@@ -378,8 +382,8 @@ void Heap::NoteBornOutside(Object* object) {
 std::string Heap::PauseReport() const {
   const auto row = [](absl::string_view what, const PauseHistogram& pauses) {
     const auto ms = [](uint64_t ns) { return static_cast<double>(ns) / 1e6; };
-    return absl::StrFormat("gc: %s: %d, %.1f ms together; p50 %.3f p99 %.3f longest %.3f ms\n", what,
-                           pauses.count(), ms(pauses.total_ns()), ms(pauses.PerMille(500)),
+    return absl::StrFormat("gc: %s: %d, %.1f ms together; p50 %.3f p99 %.3f longest %.3f ms\n",
+                           what, pauses.count(), ms(pauses.total_ns()), ms(pauses.PerMille(500)),
                            ms(pauses.PerMille(990)), ms(pauses.max_ns()));
   };
   return row("minor collections", statistics_.minor_pauses) +

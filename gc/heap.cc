@@ -390,8 +390,9 @@ void Heap::ForEachObject(void (*visit)(Object* object, void* data), void* data) 
   spaces_->large.ForEach(each);
 }
 
-void Heap::VerifyOrDie(const char* when) const {
-  absl::Status status = Verify();
+void Heap::VerifyOrDie(const char* when) const { DieUnless(Verify(), when); }
+
+void Heap::DieUnless(const absl::Status& status, const char* when) {
   if (status.ok()) return;
   absl::FPrintF(stderr, "weft: heap verifier, %s: %s\n", when, status.message());
   std::abort();

@@ -214,6 +214,7 @@ class Heap {
   bool EnsureReserves();
   [[nodiscard]] bool PoisonsDeadMemory() const;
   void VerifyOrDie(const char* when) const;
+  static void DieUnless(const absl::Status& status, const char* when);
   struct Spaces;  // nursery, mature, large, image: gc/spaces.h
   std::unique_ptr<Spaces> spaces_;
   CardTable cards_;

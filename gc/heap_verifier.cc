@@ -128,16 +128,16 @@ void HeapVerifier::VerifyImageWalk() {
 // Visits the slots of one traced object. The first one that breaks the invariant of marking stays.
 class HeapVerifier::MarkChecker final : public SlotVisitor {
  public:
-  MarkChecker(const Heap::Spaces& spaces, const CardTable& cards) : spaces_(spaces), cards_(cards) {}
+  MarkChecker(const Heap::Spaces& spaces, const CardTable& cards)
+      : spaces_(spaces), cards_(cards) {}
   void Visit(Word* slot) override {
     if (bad_ != nullptr || !slot->IsPointer()) return;
     const auto at = reinterpret_cast<uint64_t>(slot);
-    if (at >= end_ || (CardOf(at) & CardTable::kYoung) != 0) return;
+    if (!in_roots_ && (at >= end_ || (CardOf(at) & CardTable::kYoung) != 0)) return;
     if (in_image_ && (CardOf(at) & CardTable::kWritten) == 0) return;
     const uint64_t address = slot->Address();
-    const bool white =
-        (spaces_.mature.Contains(address) && !spaces_.mature.IsMarked(address)) ||
-        (spaces_.large.Contains(address) && !spaces_.large.IsMarked(address));
+    const bool white = (spaces_.mature.Contains(address) && !spaces_.mature.IsMarked(address)) ||
+                       (spaces_.large.Contains(address) && !spaces_.large.IsMarked(address));
     if (white) bad_ = slot;
   }
   void VisitInterior(uint64_t) override {}
@@ -146,6 +146,7 @@ class HeapVerifier::MarkChecker final : public SlotVisitor {
     in_image_ = true;
     end_ = end;
   }
+  void EnterRoots() { in_roots_ = true; }
   [[nodiscard]] const Word* bad() const { return bad_; }
 
  private:
@@ -154,7 +155,7 @@ class HeapVerifier::MarkChecker final : public SlotVisitor {
   }
   const Heap::Spaces& spaces_;
   const CardTable& cards_;
-  bool in_image_ = false;
+  bool in_image_ = false, in_roots_ = false;
   uint64_t end_ = UINT64_MAX;
   const Word* bad_ = nullptr;
 };
@@ -181,6 +182,28 @@ void HeapVerifier::VerifyMarks() {
   });
   checker.EnterImage(spaces_.cycle.image_card);
   spaces_.image.ForEach(spaces_.shapes, check);
+}
+
+absl::Status HeapVerifier::RunMarked() {
+  VerifyMarks();
+  MarkChecker checker(spaces_, heap_.cards_);
+  checker.EnterRoots();
+  holder_ = nullptr;
+  const auto look = [&](const char* section) {
+    section_ = section;
+    if (!failure_.empty() || checker.bad() == nullptr) return;
+    Fail(absl::StrFormat("%s refers to %#x, which is not marked at the end of marking",
+                         Where(checker.bad()), checker.bad()->Address()));
+  };
+  for (RootBase* root = heap_.root_head_; root != nullptr; root = root->next_) {
+    checker.VisitRange(root->first_, root->first_ + root->count_);
+  }
+  look("handles");
+  for (RootSource* source : spaces_.sources) {
+    source->VisitRoots(checker, false);
+    look(source->name());
+  }
+  return failure_.empty() ? absl::OkStatus() : absl::InternalError(failure_);
 }
 
 absl::Status HeapVerifier::Run() {

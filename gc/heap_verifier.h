@@ -26,6 +26,8 @@ class HeapVerifier final : public SlotVisitor {
  public:
   explicit HeapVerifier(const Heap& heap) : heap_(heap), spaces_(*heap.spaces_) {}
   absl::Status Run() WEFT_NO_ANALYSIS;
+  // At the end of marking: everything that roots and marked objects refer to is marked.
+  absl::Status RunMarked() WEFT_NO_ANALYSIS;
 
   void Visit(Word* slot) override WEFT_NO_ANALYSIS;
   void VisitInterior(uint64_t address) override;

@@ -33,8 +33,7 @@ class LargeSpace {
   // The object around an address in this space; null if the page is free.
   [[nodiscard]] Object* FindObject(uint64_t address) const {
     uint32_t head = table_[PageOf(address)].head;
-    return head == 0 || !Holds(head - 1) ? nullptr
-                                         : reinterpret_cast<Object*>(AddressOf(head - 1));
+    return head == 0 || !Holds(head - 1) ? nullptr : reinterpret_cast<Object*>(AddressOf(head - 1));
   }
   // REQUIRES: the start of an object of this space.
   [[nodiscard]] size_t ExtentOf(uint64_t address) const {

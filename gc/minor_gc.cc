@@ -129,13 +129,13 @@ void MinorCollector::ScanCards() {
   // The cards alone are looked at, in one sweep: with many blocks their heads would cost more.
   // Blocks that promotion adds meanwhile hold no dirty card.
   const MatureSpace& mature = spaces_.mature;
-  Heap::Spaces::ForEachYoungCard(
-      cards, mature.block_address(0), mature.block_address(mature.block_count()),
-      [&](uint64_t card) {
-        mature.ForEachBetween(card, card + CardTable::kCardBytes,
-                              [&](Object* object) { ScanOnCard(object, card); });
-        clean(card);
-      });
+  Heap::Spaces::ForEachYoungCard(cards, mature.block_address(0),
+                                 mature.block_address(mature.block_count()), [&](uint64_t card) {
+                                   mature.ForEachBetween(
+                                       card, card + CardTable::kCardBytes,
+                                       [&](Object* object) { ScanOnCard(object, card); });
+                                   clean(card);
+                                 });
   // An object with a trace hook (captured stacks of megabytes) can only be walked from its start:
   // once for all its cards.
   const Object* traced = nullptr;

@@ -1,5 +1,5 @@
-// How long pauses were, as counts by length: sixteen steps a doubling, so that a percentile is right
-// to a sixteenth. Units: nanoseconds. Errors: none.
+// How long pauses were, as counts by length: sixteen steps a doubling, so that a percentile is
+// right to a sixteenth. Units: nanoseconds. Errors: none.
 #ifndef WEFT_GC_PAUSES_H_
 #define WEFT_GC_PAUSES_H_
 
@@ -27,7 +27,7 @@ class PauseHistogram {
     uint64_t seen = 0;
     for (size_t i = 0; i < kBuckets; ++i) {
       seen += counts_[i];
-      if (seen >= wanted) return std::min(EndOf(i), max_ns_);
+      if (seen >= wanted) return i + 1 == kBuckets ? max_ns_ : std::min(EndOf(i), max_ns_);
     }
     return max_ns_;
   }

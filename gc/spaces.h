@@ -74,20 +74,20 @@ struct MarkCycle {
     size_t next;  // the first of its traced words that was not looked at
   };
   Phase phase = kIdle;
-  bool roots_done = false;      // every root source has said so, and the image's cards were seen
-  size_t next_source = 0;       // root sources before this one are done
-  uint64_t image_card = 0;      // cards of the image before this one were seen
-  std::vector<Slice> slices;    // long arrays that are being traced
-  std::vector<Object*> weak;    // weak references that are marked, or in the image
-  size_t next_weak = 0;         // those before it were looked at
-  uint64_t expected_work = 0;   // words, as the last cycle or the size of the heap lets expect
-  uint64_t done_work = 0;       // in this cycle
-  uint64_t words_per_chunk = 0; // of marking, for each kZeroChunk of nursery
-  uint64_t used_at_minor = 0;   // used_bytes() after the last minor collection
-  uint64_t steps = 0;           // of this cycle
-  uint64_t longest_ns = 0;      // pause of this cycle
-  uint64_t used_before = 0;     // used_bytes() when it began
-  uint64_t outside_bytes = 0;   // born outside the nursery since the last step for them
+  bool roots_done = false;       // every root source has said so, and the image's cards were seen
+  size_t next_source = 0;        // root sources before this one are done
+  uint64_t image_card = 0;       // cards of the image before this one were seen
+  std::vector<Slice> slices;     // long arrays that are being traced
+  std::vector<Object*> weak;     // weak references that are marked, or in the image
+  size_t next_weak = 0;          // those before it were looked at
+  uint64_t expected_work = 0;    // words, as the last cycle or the size of the heap lets expect
+  uint64_t done_work = 0;        // in this cycle
+  uint64_t words_per_chunk = 0;  // of marking, for each kZeroChunk of nursery
+  uint64_t used_at_minor = 0;    // used_bytes() after the last minor collection
+  uint64_t steps = 0;            // of this cycle
+  uint64_t longest_ns = 0;       // pause of this cycle
+  uint64_t used_before = 0;      // used_bytes() when it began
+  uint64_t outside_bytes = 0;    // born outside the nursery since the last step for them
 };
 
 struct Heap::Spaces {

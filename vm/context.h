@@ -40,6 +40,10 @@ enum class ContextState : uint8_t {
 struct StackMark {
   uint64_t offset;  // as Context::CallOffset
   const uint32_t* pc;
+  // The window of the frame that is returned to, and its dynamic base (Context::DataOffset): a walk
+  // can begin there.
+  uint64_t window_offset;
+  uint64_t base_offset;
 };
 
 // What few contexts have: made when first needed.
@@ -87,7 +91,8 @@ struct Context {
   uint64_t instructions = 0;  // charged so far
   uint32_t id = 0;
   ContextState state = ContextState::kParked;
-  bool dirty = true;        // ran since the last minor collection
+  // Changed since the last minor collection: it stands in the scheduler's list of such (Touch).
+  bool dirty = true;
   bool overflowed = false;  // the margin is in use: no second overflow error
   bool fresh = true;        // has not run yet: nothing can be thrown in it
   // An injected error, or a call of the signal handler, ended or interrupted the wait.

@@ -80,6 +80,7 @@ absl::StatusOr<gc::HeapOptions> HeapOptionsOf(const Options& options) {
   heap.heap_limit_bytes = options.heap_limit;
   heap.verify = options.verify_heap;
   heap.trace = options.trace_gc;
+  heap.incremental = !options.gc_stop;
   if (!options.gc_stress.empty()) {
     const std::vector<std::string> parts = absl::StrSplit(options.gc_stress, ',');
     uint32_t rate = 0;

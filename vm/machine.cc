@@ -729,7 +729,7 @@ void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_
   PushCallPc(context, vm.StubAddress(Op::kStubContextEnd));
   Push(context, callable.get());
   context.pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
-  context.dirty = true;
+  vm.scheduler().Touch(&context);
 }
 
 }  // namespace weft::machine

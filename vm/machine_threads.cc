@@ -152,7 +152,7 @@ void DeadlockMain(Vm& vm) WEFT_NO_ANALYSIS {
   WordCell* deadlock = CellOfSpecial(vm, Special::kDeadlock);
   vm.set_current(main);
   main->state = ContextState::kRunning;
-  main->dirty = true;
+  scheduler.Touch(main);
   vm.budget = scheduler.DrawSlice();
   if (deadlock == nullptr) {
     std::fprintf(stderr, "weft: all threads wait for each other\n");

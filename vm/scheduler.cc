@@ -34,16 +34,20 @@ Context* Scheduler::NewContext() {
     pool_.push_back(std::make_unique<Context>());
     context = pool_.back().get();
     context->AllocateBlock(Context::kInitialWords);
+    context->dirty = false;
   } else {
     context = free_.back();
     free_.pop_back();
     gc::Word* block = context->block;
     gc::Word* end = context->block_end;
+    const bool listed = context->dirty;
     *context = Context();
+    context->dirty = listed;
     context->block = context->window = block;
     context->block_end = end;
     context->call_top = context->call_end();
   }
+  Touch(context);
   context->id = next_id_++;
   by_id_.emplace(context->id, context);
   context->live_index = live_.size();
@@ -215,7 +219,7 @@ bool Scheduler::FinishWait(Context* context, uint32_t ticket, gc::Word value, bo
     context->wake_value = value;
     context->take_wake_value = true;
     context->throw_wake_value = throws;
-    context->dirty = true;
+    Touch(context);
     if (context->state == ContextState::kParked) MakeReady(context);
     return true;
   }
@@ -226,7 +230,7 @@ bool Scheduler::FinishWait(Context* context, uint32_t ticket, gc::Word value, bo
     outer.ended = true;
     outer.throws = throws;
     outer.value = value;
-    context->dirty = true;
+    Touch(context);
     return true;
   }
   return false;
@@ -271,7 +275,7 @@ void Scheduler::Inject(Context* context, gc::Word error) {
     return;
   }
   context->Extras().injected.push_back(error);
-  context->dirty = true;
+  Touch(context);
   if (context->state == ContextState::kParked && context->holds == 0) {
     context->interrupted = true;
     MakeReady(context);
@@ -346,7 +350,7 @@ void Scheduler::Start(Context* context) WEFT_NO_ANALYSIS {
   }
   ++switches_;
   context->state = ContextState::kRunning;
-  context->dirty = true;
+  Touch(context);
   context->fresh = false;
   vm_.set_current(context);
   vm_.budget = DrawSlice();
@@ -433,6 +437,7 @@ void Scheduler::StartAgainAfterFork() WEFT_NO_ANALYSIS {
     }
   }
   live_.clear();
+  dirty_.clear();
   free_.clear();
   for (std::unique_ptr<Context>& context : pool_) (void)context.release();
   pool_.clear();
@@ -447,30 +452,74 @@ void Scheduler::StartAgainAfterFork() WEFT_NO_ANALYSIS {
   events_.StartAgainAfterFork();
 }
 
+void Scheduler::VisitWords(Context* context, gc::SlotVisitor& visitor) {
+  visitor.Visit(&context->namestack);
+  visitor.Visit(&context->thread);
+  visitor.Visit(&context->reference);
+  visitor.Visit(&context->wake_value);
+  visitor.Visit(&context->wait.object);
+  visitor.Visit(&context->wait.waiter);
+  if (context->extras == nullptr) return;
+  for (gc::Word& error : context->extras->injected) visitor.Visit(&error);
+  for (ContextExtras::Outer& outer : context->extras->outer_waits) {
+    visitor.Visit(&outer.wait.object);
+    visitor.Visit(&outer.wait.waiter);
+    visitor.Visit(&outer.value);
+  }
+}
+
 void Scheduler::VisitRoots(gc::SlotVisitor& visitor, bool minor) {
   events_.timers().VisitRoots(visitor);
-  for (Context* context : live_) {
-    if (minor && !context->dirty) continue;
-    visitor.Visit(&context->namestack);
-    visitor.Visit(&context->thread);
-    visitor.Visit(&context->reference);
-    visitor.Visit(&context->wake_value);
-    visitor.Visit(&context->wait.object);
-    visitor.Visit(&context->wait.waiter);
-    if (context->extras != nullptr) {
-      for (gc::Word& error : context->extras->injected) visitor.Visit(&error);
-      for (ContextExtras::Outer& outer : context->extras->outer_waits) {
-        visitor.Visit(&outer.wait.object);
-        visitor.Visit(&outer.wait.waiter);
-        visitor.Visit(&outer.value);
-      }
+  if (!minor) {
+    for (Context* context : live_) {
+      VisitWords(context, visitor);
+      if (context->pc != nullptr) VisitStacks(vm_, StackState::Of(*context), visitor);
     }
-    if (context->pc != nullptr && minor) VisitChangedStacks(vm_, *context, visitor);
-    if (context->pc != nullptr && !minor) VisitStacks(vm_, StackState::Of(*context), visitor);
-    // Survivors leave the nursery, so a stack that does not run stays clean. (Only a minor
-    // collection moves them; the heap verifier and others visit with minor = false.)
-    if (minor && context != vm_.current()) context->dirty = false;
+    return;
   }
+  // Survivors leave the nursery, so a stack that does not run stays clean, and a million parked
+  // threads cost nothing. (Only a minor collection moves them; the heap verifier and others visit
+  // with minor = false.)
+  size_t kept = 0;
+  for (Context* context : dirty_) {
+    if (context->state != ContextState::kEnded) {
+      VisitWords(context, visitor);
+      if (context->pc != nullptr) VisitChangedStacks(vm_, *context, visitor);
+    }
+    if (context == vm_.current()) {
+      dirty_[kept++] = context;
+    } else {
+      context->dirty = false;
+    }
+  }
+  dirty_.resize(kept);
+}
+
+void Scheduler::BeginMarking() {
+  marked_from_ = live_.size();
+  marked_parts_ = 0;
+}
+
+// From the last to the first: the list changes meanwhile, but only so that a context that was not
+// visited stays below marked_from_. New ones are dirty, and what is dirty the minor collection
+// visits down to its topmost mark.
+bool Scheduler::MarkSome(gc::SlotVisitor& visitor, size_t units) {
+  for (; units > 0; --units) {
+    marked_from_ = std::min(marked_from_, live_.size());
+    if (marked_from_ == 0) return true;
+    Context* context = live_[marked_from_ - 1];
+    if (context->id != marked_id_) marked_parts_ = 0;
+    marked_id_ = context->id;
+    if (context->extras != nullptr && marked_parts_ < context->extras->marks.size()) {
+      VisitBelowMark(vm_, *context, marked_parts_++, visitor);
+      continue;
+    }
+    VisitWords(context, visitor);
+    if (context->pc != nullptr && !context->dirty) VisitAboveMarks(vm_, *context, visitor);
+    --marked_from_;
+    marked_parts_ = 0;
+  }
+  return false;
 }
 
 }  // namespace weft

@@ -115,9 +115,18 @@ class Scheduler : public gc::RootSource {
 
   [[nodiscard]] const char* name() const override { return "contexts"; }
   void VisitRoots(gc::SlotVisitor& visitor, bool minor) override;
+  void BeginMarking() override;
+  bool MarkSome(gc::SlotVisitor& visitor, size_t units) override;
+  // Its stacks or its words change: the next minor collection looks at them.
+  void Touch(Context* context) {
+    if (context->dirty) return;
+    context->dirty = true;
+    dirty_.push_back(context);
+  }
 
  private:
   Context* TakeReady();
+  void VisitWords(Context* context, gc::SlotVisitor& visitor);
   void Start(Context* context);
   void StartNext();
   void RemoveReady(Context* context);
@@ -136,6 +145,12 @@ class Scheduler : public gc::RootSource {
   int64_t until_look_ = kLookEvery;  // instructions until the outside is looked at
   static constexpr int64_t kLookEvery = 65536;
   std::vector<Context*> live_;
+  std::vector<Context*> dirty_;  // whose flag is set; some may have ended
+  // Marking has visited live_ from here on, and of the context before, the parts of its stack below
+  // its first marks.
+  size_t marked_from_ = 0;
+  size_t marked_parts_ = 0;
+  uint32_t marked_id_ = 0;
   std::vector<std::unique_ptr<Context>> pool_;
   absl::flat_hash_map<uint32_t, Context*> by_id_;  // looked up, never iterated
   uint32_t next_id_ = 0;

@@ -47,6 +47,17 @@ StackWalker::StackWalker(const Vm& vm, const StackState& state)
       mark_pc_(vm.StubAddress(Op::kStubMark)),
       marks_left_(state.marks == nullptr ? 0 : state.marks->size()) {}
 
+StackWalker::StackWalker(const Vm& vm, const Context& context, size_t mark)
+    : StackWalker(vm, StackState::Of(context)) {
+  const StackMark& start = (*state_.marks)[mark];
+  state_.pc = start.pc;
+  state_.window = context.DataAt(start.window_offset);
+  state_.call_top = context.CallAt(start.offset) + 1;
+  state_.base_offset = start.base_offset;
+  marks_left_ = mark;
+  first_ = false;
+}
+
 // Takes the next return address; a static one restores its caller's window, as kReturn does.
 void StackWalker::Pop() {
   next_return_slot_ = state_.call_top;
@@ -240,12 +251,38 @@ void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor
   }
 }
 
+namespace {
+
+void VisitToMark(StackWalker& walker, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
+  while (true) {
+    const StackWalker::Event event = walker.Next();
+    if (event == StackWalker::Event::kStaticFrame && walker.at_mark()) return;
+    if (!VisitEvent(walker, event, visitor)) return;
+  }
+}
+
+}  // namespace
+
+void VisitAboveMarks(const Vm& vm, const Context& context, gc::SlotVisitor& visitor) {
+  StackWalker walker(vm, StackState::Of(context));
+  VisitToMark(walker, visitor);
+}
+
+void VisitBelowMark(const Vm& vm, const Context& context, size_t mark, gc::SlotVisitor& visitor) {
+  StackWalker walker(vm, context, mark);
+  VisitToMark(walker, visitor);
+}
+
 void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor) WEFT_NO_ANALYSIS {
   // The first mark is so deep that stacks of usual programs have none; a return to a mark is a
   // little slower than another.
   constexpr int kFirst = 64;
   constexpr int kDistance = 64;
-  std::vector<uint64_t*> slots;
+  struct Place {
+    uint64_t* slot;
+    StackMark mark;
+  };
+  std::vector<Place> places;
   StackWalker walker(vm, StackState::Of(context));
   int until_next = kFirst;
   while (true) {
@@ -253,16 +290,19 @@ void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor
     const bool is_static = event == StackWalker::Event::kStaticFrame;
     if (is_static && walker.at_mark()) break;
     if (is_static && --until_next <= 0 && walker.return_slot() != nullptr) {
-      slots.push_back(walker.return_slot());
+      uint64_t* slot = walker.return_slot();
+      places.push_back({slot,
+                        {context.CallOffset(slot), AsPc(*slot), context.DataOffset(walker.window()),
+                         walker.base_offset()}});
       until_next = kDistance;
     }
     if (!VisitEvent(walker, event, visitor)) break;
   }
-  if (slots.empty()) return;
+  if (places.empty()) return;
   std::vector<StackMark>& marks = context.Extras().marks;
-  for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
-    marks.push_back({context.CallOffset(*slot), AsPc(**slot)});
-    **slot = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubMark));
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    marks.push_back(place->mark);
+    *place->slot = reinterpret_cast<uint64_t>(vm.StubAddress(Op::kStubMark));
   }
 }
 

@@ -55,6 +55,8 @@ class StackWalker {
   };
 
   StackWalker(const Vm& vm, const StackState& state);
+  // Begins at the frame that a mark of the context returns to.
+  StackWalker(const Vm& vm, const Context& context, size_t mark);
   Event Next() WEFT_NO_ALLOC;
 
   [[nodiscard]] const Code* code() const { return code_; }
@@ -63,6 +65,7 @@ class StackWalker {
   }  // of the 32-bit word after the instruction
   [[nodiscard]] const uint32_t* pc() const { return frame_pc_; }
   [[nodiscard]] Word* window() const { return frame_window_; }
+  [[nodiscard]] uint64_t base_offset() const { return state_.base_offset; }
   // The frame that runs, or whose instruction a word runs for: that instruction's arguments are
   // still there (RunningArguments).
   [[nodiscard]] bool is_top() const { return is_top_; }
@@ -114,6 +117,11 @@ uint32_t RunningArguments(const Code* code, uint32_t pc_index, Word* window,
 
 // The same for a minor collection: only what is above the topmost mark, and sets further marks.
 void VisitChangedStacks(const Vm& vm, Context& context, gc::SlotVisitor& visitor);
+
+// What is above the topmost mark.
+void VisitAboveMarks(const Vm& vm, const Context& context, gc::SlotVisitor& visitor);
+// What is between a mark and the next deeper one, or the bottom.
+void VisitBelowMark(const Vm& vm, const Context& context, size_t mark, gc::SlotVisitor& visitor);
 
 // Visits every traced word of a pair of stacks, and the code that return addresses lie in.
 void VisitStacks(const Vm& vm, const StackState& state, gc::SlotVisitor& visitor);

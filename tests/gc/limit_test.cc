@@ -152,7 +152,8 @@ TEST(StressTest, CollectsAtEveryAllocationAndPoisonsWhatMoved) {
   uint64_t before = heap->statistics().minor_collections;
   for (int i = 0; i < 2500; ++i) NewBytes(*heap, 3);
   EXPECT_EQ(heap->statistics().minor_collections, before + 2500);
-  EXPECT_EQ(heap->statistics().full_collections, 2u);
+  EXPECT_EQ(heap->statistics().stopped_collections, 2u);
+  EXPECT_GT(heap->statistics().full_collections, 20u);  // the others were done in steps
 }
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -106,6 +106,7 @@ class Mutator {
         break;
       case 13:
         if (Random(8) == 0) heap_.CollectMinor();
+        if (Random(20) == 0) heap_.StartCycle();
         break;
       case 14:
         if (Random(60) == 0) heap_.CollectFull();
@@ -183,6 +184,13 @@ TEST(MutatorTest, SmallNursery) {
   HeapOptions options;
   options.nursery_bytes = 64 << 10;
   RunSeeds(options, 10, 20000);
+}
+
+TEST(MutatorTest, SmallNurseryVerified) {
+  HeapOptions options;
+  options.nursery_bytes = 64 << 10;
+  options.verify = true;
+  RunSeeds(options, 6, 10000);
 }
 
 TEST(MutatorTest, Stress) {

@@ -412,7 +412,7 @@ Outcome PrimWeakRef(Vm& vm, Args args) {
 Outcome PrimWeakRefValue(Vm& vm, Args args) {
   if (!Is(args, 0, TypeId::kWeakRef)) return BadType(vm, TypeId::kWeakRef, args, 0);
   const gc::NoAlloc scope;
-  args.set(0, As<WeakRef>(args.get(0))->target);
+  args.set(0, vm.heap().WeakTarget(gc::ObjectAt(args.get(0))));
   return Outcome::kNext;
 }
 

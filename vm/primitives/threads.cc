@@ -38,7 +38,7 @@ void EnsureReference(Vm& vm, Context& context) WEFT_NO_ANALYSIS {
   object->result = gc::kFalse;
   object->spawned = gc::kFalse;
   context.reference = reference;
-  context.dirty = true;
+  vm.scheduler().Touch(&context);
 }
 
 // Notes the frames from which a thread is spawned: positions are looked up when a report asks.
