@@ -15,8 +15,9 @@
 //   (I) what a slot on a clean card of a traced object refers to is marked, and so is what a stack
 //       refers to that was visited since marking began and has not run since.
 //
-// (HeapVerifier proves the first half.) Objects that leave the nursery, and those born outside it,
-// are marked and pushed: they are grey. When every root source says that all it has was visited
+// (HeapVerifier proves the first half.) Objects that leave the nursery are marked, and traced for
+// marking by the minor collection that traces them anyway: they are black. Those born outside it
+// are marked and pushed: grey. When every root source says that all it has was visited
 // (MarkSome, in steps: a million parked threads, deep stacks from mark to mark) and nothing is left
 // to trace, the end of marking is one minor collection and what little that finds to trace. If it
 // finds more than kFinalWords, the steps go on and the next minor collection tries again.
@@ -64,7 +65,7 @@ namespace {
 constexpr uint64_t kMinStepWords = 8192;
 constexpr uint64_t kMaxStepWords = uint64_t{1} << 18;
 // What the end of marking may trace in its pause.
-constexpr uint64_t kFinalWords = uint64_t{1} << 16;
+constexpr uint64_t kFinalWords = uint64_t{1} << 17;
 // Sweeping: a unit is a block, or eight objects of the large space.
 constexpr size_t kSweepUnits = 4;
 constexpr uint64_t kMinPromoted = uint64_t{1} << 16;

@@ -84,9 +84,8 @@ Word MinorCollector::Evacuate(Word word) {
   heap_.statistics_.promoted_bytes += bytes;
   object->ForwardTo(copy);
   const LayoutDescriptor& layout = spaces_.shapes.Of(copy);
-  if (marking_) {
-    marker_.MarkObject(reinterpret_cast<uint64_t>(copy));
-  } else if (spaces_.cycle.phase == MarkCycle::kWeak) {
+  // Black: Drain traces it for marking, too.
+  if (marking_ || spaces_.cycle.phase == MarkCycle::kWeak) {
     spaces_.mature.Mark(reinterpret_cast<uint64_t>(copy));
     if (layout.weak) spaces_.cycle.weak.push_back(copy);
   }
@@ -151,10 +150,10 @@ void MinorCollector::ScanCards() {
         }
         clean(card);
       });
-  shade_ = false;
 }
 
 void MinorCollector::Drain() {
+  shade_ = marking_;
   while (!spaces_.promoted.empty()) {
     Object* object = spaces_.promoted.back();
     spaces_.promoted.pop_back();
