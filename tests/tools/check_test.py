@@ -1,0 +1,143 @@
+"""weft check, weft new and weft help, as a user calls them."""
+
+import argparse
+import os
+import subprocess
+import tempfile
+import unittest
+
+WEFT = None
+
+SOURCE = """USING: accessors kernel math sequences io kernel ;
+IN: c1
+
+<PRIVATE
+
+: unused ( -- ) ;
+: helper ( x -- y ) 1 + ;
+
+PRIVATE>
+
+: length ( x -- y ) helper ;
+
+:: a ( x y quot: ( z -- w ) -- z )
+    x 1 + :> n
+    n :> m
+    5 :> x
+    1 2 [| e i | e n + ] call( a b -- c )
+    1 [| i | i ] call( a -- b ) + ;
+"""
+
+WARNINGS = """1:8: nothing of accessors is used
+1:18: nothing of kernel is used
+1:40: nothing of io is used
+1:43: nothing of kernel is used
+1:43: kernel is used already
+6:3: the private word unused is not used in this file
+11:3: length hides the word of sequences
+13:10: the input y is never used
+13:12: the input quot is never used
+15:10: the local m is never used
+16:10: the local x is never used
+16:10: the local x hides the one of line 13
+17:14: the local i is never used
+"""
+
+
+def weft(*arguments, cwd=None):
+    return subprocess.run([WEFT, *arguments], text=True, capture_output=True, timeout=120, cwd=cwd)
+
+
+class Check(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder.name, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def test_warnings(self):
+        path = self.write("c1.weft", SOURCE)
+        result = weft("check", path)
+        expected = "".join("%s:%s:%s: warning:%s\n" % (path, *line.split(":", 2))
+                           for line in WARNINGS.splitlines())
+        self.assertEqual(result.stdout, expected + "0 errors, 13 warnings\n")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(weft("check", "--strict", path).returncode, 1)
+
+    def test_an_effect_that_is_wrong(self):
+        path = self.write("c2.weft", "USING: math ;\nIN: c2\n: bad ( x -- ) 1 + ;\n")
+        result = weft("check", path)
+        self.assertEqual((result.returncode, result.stdout), (1, "1 error, 0 warnings\n"))
+        self.assertIn(path + ":3:3: error: Stack effect declaration of bad is wrong", result.stderr)
+
+    def test_text_that_cannot_be_read(self):
+        path = self.write("c3.weft", "USING: math ;\nIN: c3\n: bad ( x -- ) [ 1 + ;\n")
+        result = weft("check", path)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("error:", result.stderr)
+
+    def test_nothing_is_run(self):
+        path = self.write("c4.weft", 'USE: io\n"side effect" print\n')
+        result = weft("check", "--strict", path)
+        self.assertEqual((result.returncode, result.stdout), (0, "0 errors, 0 warnings\n"))
+
+    def test_a_vocabulary(self):
+        result = weft("check", "--strict", "tools.check", "tools.source", "tools.fmt", "tools.new",
+                      "help", "help.markup", "help.docs", "help.text", "help.examples")
+        self.assertEqual((result.returncode, result.stdout), (0, "0 errors, 0 warnings\n"))
+
+    def test_what_is_not_there(self):
+        result = weft("check", "no-such-thing")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("there is no file and no vocabulary no-such-thing", result.stdout)
+        self.assertEqual(weft("check").returncode, 2)
+
+    def test_new(self):
+        result = weft("new", "my-thing", cwd=self.folder.name)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        run = weft("-I", ".", "run", "my-thing", cwd=self.folder.name)
+        self.assertEqual((run.returncode, run.stdout), (0, "Hello, world!\n"))
+        test = weft("-I", ".", "test", "my-thing", cwd=self.folder.name)
+        self.assertEqual((test.returncode, test.stdout.splitlines()[-1]), (0, "1 passed, 0 failed"))
+        docs = weft("-I", ".", "run", "help.examples", "my-thing", cwd=self.folder.name)
+        self.assertEqual((docs.returncode, docs.stdout), (0, "1 passed, 0 failed\n"))
+        help_text = weft("-I", ".", "help", "my-thing", cwd=self.folder.name)
+        self.assertIn("Makes a greeting for somebody.", help_text.stdout)
+        check = weft("check", "--strict", "my-thing/my-thing.weft", cwd=self.folder.name)
+        self.assertEqual(check.returncode, 0, check.stdout)
+        fmt = weft("fmt", "--check", "my-thing", cwd=self.folder.name)
+        self.assertEqual((fmt.returncode, fmt.stdout), (0, ""))
+        again = weft("new", "my-thing", cwd=self.folder.name)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("There is such a file already", again.stderr)
+
+    def test_new_refuses_names(self):
+        for name in ("5x", "", "a/b", "a b", "kernel", "..", "a.b"):
+            result = weft("new", name, cwd=self.folder.name)
+            self.assertEqual(result.returncode, 1, name)
+        self.assertEqual(os.listdir(self.folder.name), [])
+        self.assertEqual(weft("new").returncode, 2)
+
+    def test_help_of_what_there_is_not(self):
+        result = weft("help", "seqences")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("Did you mean: sequences", result.stderr)
+
+    def test_help_follows_the_library(self):
+        # Where the image's library is gone, the installed one beside the binary is read.
+        result = weft("help", "map")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("{ 1 2 3 } [ sq ] map .\n    { 1 4 9 }", result.stdout)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--weft", required=True)
+    options, rest = parser.parse_known_args()
+    WEFT = os.path.abspath(options.weft)
+    unittest.main(argv=["check_test"] + rest)
