@@ -16,6 +16,7 @@
 #include "vm/ffi/operands.h"
 #include "vm/number/number.h"
 #include "vm/primitives.h"
+#include "vm/primitives/number_operands.h"
 #include "vm/scheduler.h"
 
 namespace weft {
@@ -427,10 +428,8 @@ Outcome PrimSqliteBind(Vm& vm, Args args) {
   } else if (args.is_fixnum(0)) {
     value.type = kInteger;
     value.integer = args.fixnum(0);
-  } else if (Is(args, 0, TypeId::kFloat)) {
-    const gc::NoAlloc scope;
+  } else if (ReadFloat(args, 0, &value.real)) {
     value.type = kFloat;
-    value.real = FloatValue(args.get(0));
   } else if (args.is_true(0)) {
     return BadArgument(vm, args, 0);
   }
