@@ -96,11 +96,35 @@ uint32_t DecodeUtf8(const uint8_t* bytes, size_t size, size_t& i) {
   return code_point;
 }
 
+namespace {
+
+// How many bytes at the start are ASCII, eight at a time: at most seven fewer than there are.
+size_t AsciiPrefix(const uint8_t* bytes, size_t size) {
+  size_t i = 0;
+  while (i + 8 <= size) {
+    uint64_t eight;
+    std::memcpy(&eight, bytes + i, 8);
+    if ((eight & 0x8080808080808080) != 0) return i;
+    i += 8;
+  }
+  while (i < size && bytes[i] < 0x80) ++i;
+  return i;
+}
+
+}  // namespace
+
 Word MakeString(gc::Heap& heap, absl::string_view utf8) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(utf8.data());
-  int64_t size = 0;
+  const size_t ascii = AsciiPrefix(bytes, utf8.size());
+  if (ascii == utf8.size()) {
+    const Word word = NewString(heap, static_cast<int64_t>(ascii), String::kOne);
+    const gc::NoAlloc scope;
+    std::memcpy(static_cast<String*>(gc::ObjectAt(word))->data, bytes, ascii);
+    return word;
+  }
+  auto size = static_cast<int64_t>(ascii);
   uint32_t widest = 0;
-  for (size_t i = 0; i < utf8.size(); ++size) {
+  for (size_t i = ascii; i < utf8.size(); ++size) {
     widest = std::max(widest, DecodeUtf8(bytes, utf8.size(), i));
   }
   const Word word = NewString(heap, size, WidthFor(widest));

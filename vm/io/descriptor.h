@@ -196,6 +196,9 @@ class Descriptor final : public Watcher {
     }
   }
   // REQUIRES: in() is not empty.
+  // A line of UTF-8 text that has arrived in full, without the carriage return or newline that ends
+  // it, which is taken too and answered; -1: none has, or something makes it less simple.
+  int TakeLine(gc::Root& line) WEFT_ALLOCATES;
   int TakeByte() {
     const auto byte = static_cast<uint8_t>(*in_.data());
     in_.Consume(1);

@@ -17,6 +17,7 @@
 #include "vm/objects.h"
 #include "vm/primitives/operands.h"
 #include "vm/scheduler.h"
+#include "vm/strings.h"
 
 namespace weft::io {
 namespace {
@@ -157,6 +158,7 @@ Descriptor::Got Descriptor::FillHelped(size_t size, size_t* got) {
   if (is_regular_ && !no_nowait_) {
     // What is in the page cache is there at once.
     const iovec piece = {io_.block(), size};
+    ++kernel_calls.reads;
     const ssize_t n = preadv2(fd_, &piece, 1, -1, RWF_NOWAIT);
     if (n > 0) {
       *got = static_cast<size_t>(n);
@@ -461,6 +463,24 @@ Step Descriptor::ReadUntil(gc::Root& value) {
         return Fail(read_error_, "read", value);
     }
   }
+}
+
+int Descriptor::TakeLine(gc::Root& line) {
+  if (skip_newline_ || reader_.kind != TransferKind::kNone) return -1;
+  const char* bytes = in_.data();
+  const void* newline = std::memchr(bytes, '\n', in_.size());
+  if (newline == nullptr) return -1;
+  auto size = static_cast<size_t>(static_cast<const char*>(newline) - bytes);
+  const void* carriage_return = std::memchr(bytes, '\r', size);
+  if (carriage_return != nullptr) {
+    size = static_cast<size_t>(static_cast<const char*>(carriage_return) - bytes);
+  }
+  if (size >= kBlockBytes) return -1;  // the longer ones ask for room first
+  const int end = static_cast<uint8_t>(bytes[size]);
+  line.set(MakeString(io_.vm().heap(), absl::string_view(bytes, size)));
+  in_.Consume(size + 1);
+  DropFdsBefore(in_.position());
+  return end;
 }
 
 Step Descriptor::ReadDelimited(gc::Root& value) {

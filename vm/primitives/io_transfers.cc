@@ -191,6 +191,17 @@ Outcome PrimFdReadDelimited(Vm& vm, Args args) {
   return RunTransfer(vm, args, transfer, WaitReason::kRead, 1, timeout);
 }
 
+Outcome PrimFdTakeLine(Vm& vm, Args args) {
+  Outcome outcome = Outcome::kNext;
+  Descriptor* descriptor = FdOperand(vm, args, 0, &outcome);
+  if (descriptor == nullptr) return outcome;
+  gc::Root line(vm.heap());
+  const int end = descriptor->TakeLine(line);
+  args.set(0, line.get());
+  args.set(1, end < 0 ? gc::kFalse : Word::Fixnum(end));
+  return Outcome::kNext;
+}
+
 Outcome PrimFdReadByte(Vm& vm, Args args) {
   int64_t timeout;
   if (!ReadTimeout(args, 1, &timeout)) return BadType(vm, TypeId::kFixnum, args, 1);
