@@ -1,6 +1,7 @@
 #include "compiler/infer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "gc/check.h"
 #include "vm/generic.h"
@@ -561,6 +562,12 @@ bool Builder::ApplyByEffect(Word word, int tail) {
   EffectCount effect;
   if (!ReadEffect(unit_.vm, object->effect, &effect)) return Fail("missing-effect", word);
   if (!Need(effect.inputs, word)) return false;
+  const auto known = static_cast<int>(object->flags.AsFixnum() >> kFlagTransformShift & 0xFF);
+  if (known != 0) {
+    bool done = false;
+    if (!ApplyKnownArguments(word, known - 1, tail, &done)) return false;
+    if (done) return true;
+  }
   bool chosen = false;
   if (!ApplyChosenMethod(word, tail, &chosen)) return false;
   if (chosen) return true;
@@ -620,6 +627,50 @@ bool Builder::ApplyMacro(Word word, int tail) {
   return Expand(word, effect.inputs, tail);
 }
 
+// What the language made of a macro and its literals; null: it has not been asked.
+const Word* Builder::FindAnswer(Word word, const std::vector<Word>& literals) const {
+  if (!IsType(unit_.answers, TypeId::kArray)) return nullptr;
+  // Answers are triples { macro literals expansion }.
+  const Array* answers = As<Array>(unit_.answers);
+  for (int64_t i = 0; i < answers->size(); ++i) {
+    const Word entry = answers->elements[i];
+    if (!IsType(entry, TypeId::kArray) || As<Array>(entry)->size() != 3) continue;
+    const Array* answer = As<Array>(entry);
+    if (answer->elements[0] != word || !IsType(answer->elements[1], TypeId::kArray)) continue;
+    const Array* known = As<Array>(answer->elements[1]);
+    if (known->size() == static_cast<int64_t>(literals.size()) &&
+        std::equal(literals.begin(), literals.end(), known->elements)) {
+      return &answer->elements[2];
+    }
+  }
+  return nullptr;
+}
+
+// An ordinary word that may be something simpler for arguments that are known.
+bool Builder::ApplyKnownArguments(Word word, int count, int tail, bool* done) {
+  *done = false;
+  if (static_cast<size_t>(count) > s_.data.size()) return true;
+  std::vector<Word> literals;
+  for (int i = count - 1; i >= 0; --i) {
+    const Value& value = At(Peek(i));
+    if (!value.is_literal()) return true;
+    literals.push_back(value.literal);
+  }
+  unit_.DependOn(word, Dependency::kDefinition);
+  const Word* answer = FindAnswer(word, literals);
+  if (answer == nullptr) {
+    unit_.stop = Stop::kRequest;
+    unit_.request_macro = word;
+    unit_.request_literals = std::move(literals);
+    return false;
+  }
+  if (answer->IsFalse()) return true;
+  *done = true;
+  Touch(count);
+  for (int i = 0; i < count; ++i) Pop();
+  return RunCallable(unit_.Literal(*answer, scope_), tail, word);
+}
+
 bool Builder::Expand(Word word, int literal_count, int tail) {
   if (!Need(literal_count, word)) return false;
   std::vector<Word> literals;
@@ -629,23 +680,9 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
     literals.push_back(value.literal);
   }
   unit_.DependOn(word, Dependency::kDefinition);
-  // Answers are triples { macro literals expansion }.
-  if (IsType(unit_.answers, TypeId::kArray)) {
-    const Array* answers = As<Array>(unit_.answers);
-    for (int64_t i = 0; i < answers->size(); ++i) {
-      const Word entry = answers->elements[i];
-      if (!IsType(entry, TypeId::kArray) || As<Array>(entry)->size() != 3) continue;
-      const Array* answer = As<Array>(entry);
-      if (answer->elements[0] != word || !IsType(answer->elements[1], TypeId::kArray)) continue;
-      const Array* known = As<Array>(answer->elements[1]);
-      if (known->size() != literal_count ||
-          !std::equal(literals.begin(), literals.end(), known->elements)) {
-        continue;
-      }
-      for (int j = 0; j < literal_count; ++j) Pop();
-      const ValueId expansion = unit_.Literal(answer->elements[2], scope_);
-      return RunCallable(expansion, tail, word);
-    }
+  if (const Word* answer = FindAnswer(word, literals)) {
+    for (int i = 0; i < literal_count; ++i) Pop();
+    return RunCallable(unit_.Literal(*answer, scope_), tail, word);
   }
   unit_.stop = Stop::kRequest;
   unit_.request_macro = word;
@@ -658,6 +695,39 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
 
 namespace {
 
+bool FoldFloats(Op op, double a, double b, Word* result) {
+  double value = 0;
+  switch (op) {
+    case Op::kAdd:
+      value = a + b;
+      break;
+    case Op::kSub:
+      value = a - b;
+      break;
+    case Op::kMul:
+      value = a * b;
+      break;
+    case Op::kDiv:
+      value = a / b;
+      break;
+    case Op::kLess:
+      *result = Word::Bool(a < b);
+      return true;
+    case Op::kLessEq:
+      *result = Word::Bool(a <= b);
+      return true;
+    case Op::kNumEq:
+      *result = Word::Bool(a == b);
+      return true;
+    default:
+      return false;
+  }
+  // What would trap, or what a NaN's payload is, is left to run time.
+  if (!std::isfinite(value)) return false;
+  *result = Word::FloatBits(value);
+  return result->IsImmediateFloat();
+}
+
 // The result for literal operands, if it is certain and immediate.
 bool Fold(Op op, const Word* x, Word* result) {
   if (op == Op::kNot) {
@@ -668,6 +738,9 @@ bool Fold(Op op, const Word* x, Word* result) {
     // Distinct literal objects are distinct; of equal bits they are the same.
     *result = Word::Bool(x[0] == x[1]);
     return true;
+  }
+  if (x[0].IsImmediateFloat() && x[1].IsImmediateFloat()) {
+    return FoldFloats(op, x[0].AsImmediateFloat(), x[1].AsImmediateFloat(), result);
   }
   if (!x[0].IsFixnum() || !x[1].IsFixnum()) return false;
   const int64_t a = x[0].AsFixnum();

@@ -71,6 +71,9 @@ class Builder {
   bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
   bool ApplyKnownEffect(Word word) WEFT_NO_ALLOC;
+  bool FollowAside(ValueId callable, Word word, EffectCount* effect) WEFT_NO_ALLOC;
+  const Word* FindAnswer(Word word, const std::vector<Word>& literals) const WEFT_NO_ALLOC;
+  bool ApplyKnownArguments(Word word, int count, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
@@ -90,7 +93,7 @@ class Builder {
   bool ApplyLocals(Op op, Word word) WEFT_NO_ALLOC;
   bool ApplyRecover(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyDispatch(Word word, int tail) WEFT_NO_ALLOC;
-  bool ApplyCallEffect(Word word) WEFT_NO_ALLOC;
+  bool ApplyCallEffect(Word word, int tail) WEFT_NO_ALLOC;
   // Follows one branch from a copy of the stacks, in a block of its own (block < 0: goes on in the
   // current one).
   bool RunBranch(const State& start, int block, ValueId callable, int tail, Word who,

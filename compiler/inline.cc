@@ -283,13 +283,23 @@ ValueId Builder::CloneInto(Builder& inner, ValueId id, std::vector<Operand>* cap
 // (known-effect) of a callable that is known: how many values it takes and leaves, as literals. It
 // is followed on the side; the code that makes goes nowhere.
 bool Builder::ApplyKnownEffect(Word word) {
+  EffectCount effect;
+  if (!FollowAside(Peek(0), word, &effect)) return false;
+  Pop();
+  Push(unit_.Literal(Word::Fixnum(effect.inputs)));
+  Push(unit_.Literal(Word::Fixnum(effect.outputs)));
+  Push(unit_.Literal(gc::kTrue));
+  return true;
+}
+
+bool Builder::FollowAside(ValueId followed, Word word, EffectCount* effect) {
   constexpr int kReach = 64;
   Procedure aside;
   Builder inner(unit_, aside, 0, /*infer_only=*/true);
   inner.position_ = position_;
   inner.scope_ = scope_;
   std::vector<Operand> captures;
-  const ValueId callable = CloneInto(inner, Peek(0), &captures);
+  const ValueId callable = CloneInto(inner, followed, &captures);
   int next = static_cast<int>(captures.size());
   for (int i = 0; i < kReach; ++i) inner.s_.data.push_back(unit_.Register(next++));
   aside.inputs = next;
@@ -299,10 +309,9 @@ bool Builder::ApplyKnownEffect(Word word) {
   if (!inner.RunCallable(callable, kNotTail, word)) return false;
   const int low = std::min(inner.s_.low, kReach);
   const int height = static_cast<int>(inner.s_.data.size());
-  Pop();
-  Push(unit_.Literal(Word::Fixnum(kReach - low)));
-  Push(unit_.Literal(Word::Fixnum(height - low)));
-  Push(unit_.Literal(gc::kTrue));
+  effect->inputs = kReach - low;
+  effect->outputs = height - low;
+  effect->terminated = inner.s_.end == End::kTerminated;
   return true;
 }
 

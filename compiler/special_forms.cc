@@ -28,7 +28,7 @@ bool Builder::ApplyBody(Word word, Op body, const EffectCounts& counts, int tail
     case Op::kDynDispatchTable:
       return ApplyDispatch(word, tail);
     case Op::kDynCallEffect:
-      return ApplyCallEffect(word);
+      return ApplyCallEffect(word, tail);
     case Op::kDynGetDatastack: {
       static const int row = FindPrimitive("kernel.private", "(get-datastack)");
       EmitCall(Op::kCallPrimitive, 0, 1, word, row, /*keep_all=*/true);
@@ -354,7 +354,7 @@ bool Builder::ApplyRecover(Word word, int tail) {
   return Merge(start, ends, -1, word);
 }
 
-bool Builder::ApplyCallEffect(Word word) {
+bool Builder::ApplyCallEffect(Word word, int tail) {
   if (!Need(2, word)) return false;
   const Value literal = At(Peek(0));
   EffectCount effect;
@@ -364,6 +364,22 @@ bool Builder::ApplyCallEffect(Word word) {
   if (effect.inputs > 200 || effect.outputs > 200) return Fail("too-big", word);
   Pop();
   if (!Need(effect.inputs + 1, word)) return false;
+  if (IsCallable(Peek(0)) && unit_.depth < Unit::kMaxDepth / 2) {
+    // What is known and does what the call declares is followed; anything else is found out when it
+    // runs.
+    EffectCount found;
+    if (FollowAside(Peek(0), word, &found)) {
+      if (!found.terminated && found.inputs <= effect.inputs &&
+          found.outputs - found.inputs == effect.outputs - effect.inputs) {
+        return RunCallable(Pop(), tail, word);
+      }
+    } else if (unit_.stop == Stop::kError) {
+      unit_.stop = Stop::kNone;
+      unit_.error = Error();
+    } else {
+      return false;
+    }
+  }
   EmitCall(Op::kCallQuotation, effect.inputs + 1, effect.outputs, gc::kFalse, 0);
   if (effect.terminated) {
     Emit(InstKind::kStop, Op::kNop);

@@ -34,6 +34,20 @@ inline Word Raw(int64_t bits) { return Word{static_cast<uint64_t>(bits)}; }
 inline bool HasDynamicCode(Word callable) WEFT_NO_ANALYSIS {
   return IsType(callable, TypeId::kQuotation) && As<Quotation>(callable)->dynamic_code.IsPointer();
 }
+inline bool MixedFloats(Word a, Word b, double* x, double* y) {
+  if (a.IsFixnum() && b.IsImmediateFloat()) {
+    *x = static_cast<double>(a.AsFixnum());
+    *y = b.AsImmediateFloat();
+    return true;
+  }
+  if (a.IsImmediateFloat() && b.IsFixnum()) {
+    *x = a.AsImmediateFloat();
+    *y = static_cast<double>(b.AsFixnum());
+    return true;
+  }
+  return false;
+}
+
 inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
   return As<Code>(As<Quotation>(quotation)->dynamic_code)->instructions();
 }
@@ -302,6 +316,14 @@ inline int64_t SliceLength(const gc::Object* slice) WEFT_NO_ANALYSIS {
     NEXT;                                                     \
   }
 
+// A fixnum and a float: both as floats.
+#define MIXED_FLOATS(float_operator)                                   \
+  {                                                                    \
+    double x;                                                          \
+    double y;                                                          \
+    if (MixedFloats(a, b, &x, &y)) STORE_FLOAT(A, x float_operator y); \
+  }
+
 #define ARITH(fixnum_builtin, float_operator)                                   \
   {                                                                             \
     const Word a = w[B];                                                        \
@@ -315,6 +337,7 @@ inline int64_t SliceLength(const gc::Object* slice) WEFT_NO_ANALYSIS {
     } else if (BothFloats(a, b)) {                                              \
       STORE_FLOAT(A, a.AsImmediateFloat() float_operator b.AsImmediateFloat()); \
     }                                                                           \
+    MIXED_FLOATS(float_operator)                                                \
     ARITH_SLOW(1);                                                              \
   }
 
@@ -639,6 +662,7 @@ L_Observe:
       } else if (BothFloats(a, b)) {
         STORE_FLOAT(A, a.AsImmediateFloat() * b.AsImmediateFloat());
       }
+      MIXED_FLOATS(*)
       ARITH_SLOW(1);
     }
     // clang-format off
@@ -653,6 +677,7 @@ L_Observe:
       if (BothFloats(a, b)) {
         STORE_FLOAT(A, a.AsImmediateFloat() / b.AsImmediateFloat());
       }
+      MIXED_FLOATS(/)
       ARITH_SLOW(1);
     }
     OP(IntDiv) {
