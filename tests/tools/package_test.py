@@ -1,0 +1,79 @@
+"""The Debian package: built by CPack, unpacked into a folder of its own, and run from there."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+WEFT = None
+
+LIMIT = 5 * 1024 * 1024
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, text=True, capture_output=True, timeout=300, **options)
+
+
+@unittest.skipUnless(shutil.which("cpack") and shutil.which("dpkg-deb"), "cpack or dpkg-deb is missing")
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        build = os.path.dirname(WEFT)
+        # What is still to be built is not this test's business: the binary and the image are there.
+        packed = run("cpack", "--config", os.path.join(build, "CPackConfig.cmake"), "-G", "DEB", "-B",
+                     cls.folder.name, cwd=build)
+        assert packed.returncode == 0, packed.stdout + packed.stderr
+        packages = [name for name in os.listdir(cls.folder.name) if name.endswith(".deb")]
+        assert len(packages) == 1, packages
+        cls.package = os.path.join(cls.folder.name, packages[0])
+        cls.root = os.path.join(cls.folder.name, "root")
+        unpacked = run("dpkg-deb", "-x", cls.package, cls.root)
+        assert unpacked.returncode == 0, unpacked.stderr
+        cls.weft = os.path.join(cls.root, "usr", "bin", "weft")
+
+    def test_what_is_in_it(self):
+        for path in ("bin/weft", "lib/weft/weft.image", "lib/weft/stdlib/kernel/kernel.weft",
+                     "lib/weft/stdlib/kernel/kernel-docs.weft", "share/man/man1/weft.1",
+                     "share/bash-completion/completions/weft", "share/zsh/vendor-completions/_weft",
+                     "share/fish/vendor_completions.d/weft.fish", "share/weft/editors/vim/syntax/weft.vim"):
+            self.assertTrue(os.path.exists(os.path.join(self.root, "usr", path)), path)
+        for directory, _, names in os.walk(self.root):
+            for name in names:
+                self.assertFalse(name.endswith("-tests.weft"), os.path.join(directory, name))
+
+    def test_its_description(self):
+        fields = run("dpkg-deb", "-f", self.package, "Package", "Depends", "Architecture").stdout
+        self.assertIn("Package: weft", fields)
+        self.assertIn("Depends: libc6", fields)
+
+    def test_its_size(self):
+        self.assertLess(os.path.getsize(self.package), LIMIT)
+
+    def test_it_runs(self):
+        result = run(self.weft, "-e", "2 3 + .")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "5\n", ""))
+
+    def test_its_help_is_its_own(self):
+        path = os.path.join(self.root, "usr", "lib", "weft", "stdlib", "kernel", "kernel-docs.weft")
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(text.replace("Exchanges the two top items.", "This is the installed text."))
+        self.assertIn("This is the installed text.", run(self.weft, "help", "swap").stdout)
+
+    def test_few_libraries(self):
+        libraries = run("ldd", self.weft).stdout.splitlines()
+        names = [line.split()[0] for line in libraries if "linux-vdso" not in line and "ld-linux" not in line]
+        self.assertLessEqual(len(names), 5, names)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--weft", required=True)
+    arguments, rest = parser.parse_known_args()
+    WEFT = os.path.abspath(arguments.weft)
+    unittest.main(argv=["package_test"] + rest)
