@@ -30,8 +30,13 @@ def commands():
 
 
 class ManPage(unittest.TestCase):
+    def page(self):
+        # Made by CMake, beside the binary.
+        return os.path.join(os.path.dirname(WEFT), "weft.1")
+
     def test_names_every_option_and_command(self):
-        text = read("docs", "weft.1").replace("\\-", "-")
+        with open(self.page()) as file:
+            text = file.read().replace("\\-", "-")
         for option in options():
             self.assertTrue(re.search(re.escape(option) + r"\b", text), option)
         for command in commands():
@@ -39,7 +44,7 @@ class ManPage(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("groff"), "groff is not installed")
     def test_groff_takes_it(self):
-        result = subprocess.run(["groff", "-man", "-Tutf8", "-ww", os.path.join(ROOT, "docs", "weft.1")],
+        result = subprocess.run(["groff", "-man", "-Tutf8", "-ww", self.page()],
                                 text=True, capture_output=True, timeout=60)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("EXIT STATUS", re.sub(".\x08", "", result.stdout))
