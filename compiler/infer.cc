@@ -681,8 +681,17 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
   }
   unit_.DependOn(word, Dependency::kDefinition);
   if (const Word* answer = FindAnswer(word, literals)) {
-    for (int i = 0; i < literal_count; ++i) Pop();
-    return RunCallable(unit_.Literal(*answer, scope_), tail, word);
+    // What the expansion is made of was written where the literals were: an inline word that hands
+    // its caller's literals to a macro is not called by itself if they call it.
+    ScopeId written = kNoScope;
+    bool has_objects = false;
+    for (int i = 0; i < literal_count; ++i) {
+      const Value& value = At(Pop());
+      if (!value.literal.IsPointer()) continue;
+      has_objects = true;
+      written = std::max(written, value.scope);
+    }
+    return RunCallable(unit_.Literal(*answer, has_objects ? written : scope_), tail, word);
   }
   unit_.stop = Stop::kRequest;
   unit_.request_macro = word;
