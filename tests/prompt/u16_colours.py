@@ -1,0 +1,53 @@
+"""U16 and U17: highlighting as it is typed; U6: no colours where nobody wants them."""
+from support import *
+
+UNDERLINED, NUMBER, STRING, COMMENT, MARKED = 4, 35, 32, 3, 7
+
+
+def styled(text, **environment):
+    t = Terminal(**environment)
+    t.send(text)
+    t.wait(lambda: "".join(t.screen.before_cursor()).endswith(text[-8:]), "the text")
+    return t
+
+
+def test_u16_kinds_of_tokens():
+    with styled('12 "text" no-such-word dup ! comment') as t:
+        assert t.screen.style_of("12") == {NUMBER}
+        assert t.screen.style_of('"text') == {STRING}
+        assert t.screen.style_of("no-such-word") == {UNDERLINED}
+        assert t.screen.style_of("dup") == frozenset()
+        assert COMMENT in t.screen.style_of("! comment")
+
+
+def test_u16_names_that_the_text_defines_are_known():
+    with styled(":: area ( wide high -- n ) wide high * area2 ") as t:
+        for name in ("wide high *", "area ("):
+            assert t.screen.style_of(name) == frozenset(), name
+        assert t.screen.style_of("area2") == {UNDERLINED}
+
+
+def test_u16_matching_bracket():
+    with styled("[ 1 { 2 } ]") as t:
+        assert MARKED in t.screen.style_of("]") and MARKED in t.screen.style_of("[")
+        assert MARKED not in t.screen.style_of("{")
+        t.send(LEFT * 2)
+        t.wait(lambda: MARKED in t.screen.style_of("}"), "the inner pair")
+        assert MARKED in t.screen.style_of("{") and MARKED not in t.screen.style_of("[")
+
+
+def test_u17_colours_read_on_light_and_dark():
+    # Neither black nor white nor yellow nor their bright kin, and no background.
+    with styled('12 "text" no-such-word dup : x ( a -- ) ! comment') as t:
+        used = {n for row in t.screen.cells for cell in row for n in cell.style}
+        assert used <= {1, 2, 3, 4, 7, 31, 32, 34, 35, 36}, used
+
+
+def test_u06_no_color():
+    with styled('12 "text" no-such-word', NO_COLOR="1") as t:
+        assert b"m" not in [part[-1:] for part in t.raw.split(b"\x1b[") if b";" in part]
+        assert not any(cell.style for row in t.screen.cells for cell in row)
+
+
+if __name__ == "__main__":
+    main(globals())
