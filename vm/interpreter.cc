@@ -413,13 +413,25 @@ dispatch:
   in = *pc++;
   if (vm.observer().active()) [[unlikely]] {
     SAVE();
-    vm.observer().Instruction(pc - 1);
+    int64_t stop;
+    if (!vm.observer().Instruction(pc - 1, &stop)) {
+      machine::StopStepping(vm, pc - 1, stop);
+      LOAD();
+      NEXT;
+    }
   }
   switch (static_cast<Op>(in & 0xFF)) {
 #else
 L_Observe:
   SAVE();
-  vm.observer().Instruction(pc - 1);
+  {
+    int64_t stop;
+    if (!vm.observer().Instruction(pc - 1, &stop)) [[unlikely]] {
+      machine::StopStepping(vm, pc - 1, stop);
+      LOAD();
+      NEXT;
+    }
+  }
   goto* plain_labels[in & 0xFF];
 #endif
 

@@ -77,6 +77,8 @@ void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_ALL
 // it. Its wake_value becomes the primitive's result, or is thrown there.
 void StoreWakeValue(Context& context);
 void ThrowWakeValue(Vm& vm) WEFT_ALLOCATES;
+// A context that is debugged stops before the instruction at `at` (vm/stepper.h): calls the hook.
+void StopStepping(Vm& vm, const uint32_t* at, int64_t stop) WEFT_ALLOCATES;
 // Its wait goes on, but first an injected error is thrown out of it, or the signal handler runs on
 // top of it.
 void InterruptWait(Vm& vm) WEFT_ALLOCATES;

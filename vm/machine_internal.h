@@ -47,6 +47,9 @@ inline WordCell* CellOfSpecial(Vm& vm, Special special) WEFT_NO_ANALYSIS {
   return word.IsPointer() ? As<WordObject>(word)->word_cell() : nullptr;
 }
 
+// Calls a word ( argument -- ) between two instructions; the one at `at` runs afterwards.
+// REQUIRES: `at` is in dynamic code, or a kEnter.
+void CallBetween(Vm& vm, const uint32_t* at, WordCell* cell, Word argument) WEFT_ALLOCATES;
 // Calls the word of `cell` with the first `count` words of vm.scratch, on behalf of `at`.
 void CallAbove(Vm& vm, const uint32_t* at, WordCell* cell, size_t count, Op stub) WEFT_ALLOCATES;
 // The result of the instruction at `at` is `result`: store it or branch on it, and go on behind.

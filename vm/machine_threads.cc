@@ -20,21 +20,6 @@ void TakeInjected(Vm& vm, Context& context) WEFT_NO_ANALYSIS {
   injected.erase(injected.begin());
 }
 
-// Calls a word ( signal -- ) between two instructions; the one at `at` runs afterwards.
-void CallBetween(Vm& vm, const uint32_t* at, WordCell* cell, Word argument) WEFT_NO_ANALYSIS {
-  Context& context = *vm.current();
-  // Dynamic code keeps its items below the window, so the call may start right there.
-  const size_t need = IsDynamicAt(vm, at) ? 0 : FrameNeed(vm, at);
-  vm.scratch.set(0, argument);
-  context.EnsureRoom(need + 16);
-  PushCallPc(context, at);
-  PushCall(context, AsRaw(need * sizeof(Word)));
-  PushCallPc(context, vm.StubAddress(Op::kStubRetry));
-  context.window += need;
-  context.window[0] = vm.scratch.get(0);
-  context.pc = EntryOf(cell);
-}
-
 // What stands under the handler that was just called.
 void NoteHandler(Scheduler& scheduler, const Context& context) {
   scheduler.handler_record.offset = context.CallOffset(context.call_top);
@@ -65,6 +50,20 @@ bool DeliverSignal(Vm& vm, const uint32_t* at, bool in_wait) WEFT_NO_ANALYSIS {
 }
 
 }  // namespace
+
+void CallBetween(Vm& vm, const uint32_t* at, WordCell* cell, Word argument) WEFT_NO_ANALYSIS {
+  Context& context = *vm.current();
+  // Dynamic code keeps its items below the window, so the call may start right there.
+  const size_t need = IsDynamicAt(vm, at) ? 0 : FrameNeed(vm, at);
+  vm.scratch.set(0, argument);
+  context.EnsureRoom(need + 16);
+  PushCallPc(context, at);
+  PushCall(context, AsRaw(need * sizeof(Word)));
+  PushCallPc(context, vm.StubAddress(Op::kStubRetry));
+  context.window += need;
+  context.window[0] = vm.scratch.get(0);
+  context.pc = EntryOf(cell);
+}
 
 void EndSlice(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();

@@ -46,7 +46,7 @@ std::string WordName(Word word) WEFT_NO_ALLOC {
 
 }  // namespace
 
-Observer::Observer(Vm& vm) : vm_(vm), codes_(vm.heap()) {
+Observer::Observer(Vm& vm) : vm_(vm), stepper_(vm), codes_(vm.heap()) {
   pairs_.resize(kOpCount * kOpCount);
   ForgetSamples();
 }
@@ -75,7 +75,8 @@ int64_t Observer::NextInterval() {
       1, interval_ / 2 + static_cast<int64_t>((random_ >> 33) % static_cast<uint64_t>(interval_)));
 }
 
-void Observer::Instruction(const uint32_t* at) {
+bool Observer::Instruction(const uint32_t* at, int64_t* stop) {
+  if ((what_ & kSteps) != 0 && stepper_.Stops(at, stop)) return false;
   ++instructions_;
   if ((what_ & kSamples) != 0 && --until_sample_ <= 0) {
     until_sample_ = NextInterval();
@@ -92,6 +93,7 @@ void Observer::Instruction(const uint32_t* at) {
   }
   if ((what_ & kObjects) != 0) CountObjects();
   if ((what_ & kTrace) != 0) TraceInstruction(at, vm_.current()->window - vm_.current()->block);
+  return true;
 }
 
 uint32_t Observer::CodeIndex(const Code* code) {

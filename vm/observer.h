@@ -21,6 +21,7 @@
 #include "gc/heap.h"
 #include "vm/bytecode.h"
 #include "vm/objects.h"
+#include "vm/stepper.h"
 
 namespace weft {
 
@@ -28,7 +29,14 @@ class Vm;
 
 class Observer {
  public:
-  enum What : uint32_t { kSamples = 1, kCounts = 2, kOpcodes = 4, kObjects = 8, kTrace = 16 };
+  enum What : uint32_t {
+    kSamples = 1,
+    kCounts = 2,
+    kOpcodes = 4,
+    kObjects = 8,
+    kTrace = 16,
+    kSteps = 32
+  };
 
   explicit Observer(Vm& vm);
 
@@ -37,8 +45,11 @@ class Observer {
   void Stop(uint32_t what) { what_ &= ~what; }
   [[nodiscard]] bool active() const { return what_ != 0; }
 
-  // The instruction at `at` runs next; the registers are saved in the current context.
-  void Instruction(const uint32_t* at);
+  // The instruction at `at` runs next; the registers are saved in the current context. False: not
+  // yet, the context stops here (vm/stepper.h); *stop tells where.
+  bool Instruction(const uint32_t* at, int64_t* stop);
+
+  [[nodiscard]] Stepper& stepper() { return stepper_; }
 
   // A tree of calls: the path from the root to a node is a stack, outermost call first. Node 0 is
   // the root. A node stands for one line of one word's or quotation's code.
@@ -76,6 +87,7 @@ class Observer {
   uint32_t FrameIndex(const Code* code, uint32_t pc_index);
 
   Vm& vm_;
+  Stepper stepper_;
   uint32_t what_ = 0;
   int64_t interval_ = 0;
   int64_t until_sample_ = 0;

@@ -7,6 +7,7 @@
 #include "vm/primitives.h"
 #include "vm/primitives/operands.h"
 #include "vm/primitives/stack_views.h"
+#include "vm/scheduler.h"
 #include "vm/strings.h"
 
 namespace weft {
@@ -23,6 +24,28 @@ Outcome PrimObserve(Vm& vm, Args args) {
 Outcome PrimUnobserve(Vm& vm, Args args) {
   if (!args.is_fixnum(0)) return BadType(vm, TypeId::kFixnum, args, 0);
   vm.observer().Stop(static_cast<uint32_t>(args.fixnum(0)) & 0xF);
+  return Outcome::kReload;
+}
+
+Outcome PrimSetStepping(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  if (!IsType(args.get(0), TypeId::kContextRef)) return BadType(vm, TypeId::kContextRef, args, 0);
+  constexpr auto kLast = static_cast<int64_t>(Stepper::Mode::kHold);
+  if (!args.is_fixnum(1) || args.fixnum(1) < 0 || args.fixnum(1) > kLast) {
+    return BadType(vm, TypeId::kFixnum, args, 1);
+  }
+  if (!IsType(args.get(2), TypeId::kString)) return BadType(vm, TypeId::kString, args, 2);
+  const int64_t id = As<ContextRef>(args.get(0))->id.AsFixnum();
+  const Context* context = id < 0 ? nullptr : vm.scheduler().Find(static_cast<uint32_t>(id));
+  Observer& observer = vm.observer();
+  if (context != nullptr) {
+    observer.stepper().Set(*context, static_cast<Stepper::Mode>(args.fixnum(1)),
+                           ToUtf8(args.get(2)));
+  }
+  if (observer.stepper().active()) {
+    observer.Start(Observer::kSteps, 0);
+  } else {
+    observer.Stop(Observer::kSteps);
+  }
   return Outcome::kReload;
 }
 
