@@ -151,6 +151,7 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
       case Special::kTimedOut:
       case Special::kSignalHandler:
       case Special::kSignalInWait:
+      case Special::kStepHook:
       case Special::kSqrt:
       case Special::kWrongValues:
       case Special::kTupleClass:

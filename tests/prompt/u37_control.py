@@ -1,0 +1,115 @@
+"""U37: Ctrl-C; U39: Ctrl-\\; the terminal is left as it was found, whatever ends the program."""
+from support import *
+
+
+def test_stops_endless_loops_and_keeps_the_stack():
+    for loop in ("[ t ] loop", "1 [ dup 0 > ] [ 1 + ] while", "[ 1 drop t ] loop"):
+        with Terminal() as t:
+            t.enter("11 22")
+            t.send("33 " + loop + ENTER)
+            t.wait(lambda: not t.is_raw(), "the line to run")
+            t.send(ctrl("c"))
+            t.wait_for("Interrupted")
+            t.wait_for_prompt()
+            t.wait_for("--- Data stack:\n11\n22\n" + PROMPT.rstrip())
+
+
+def test_stops_a_sort_and_a_wait():
+    with Terminal() as t:
+        t.enter("1 drop")
+        for line in ("[ 1,000,000 <iota> reverse [ <=> ] sort-with drop t ] loop", "USE: threads 1,000,000,000,000 sleep",
+                     "readln drop"):
+            t.send(line + ENTER)
+            t.wait(lambda: not t.is_raw(), "the line to run")
+            before = t.raw.count(b"Interrupted")
+            t.send(ctrl("c"))
+            t.wait(lambda: t.raw.count(b"Interrupted") > before, "an interruption")
+            t.wait_for_prompt()
+
+
+def test_twice_breaks_into_the_debugger():
+    # The loop catches what it can, the first Ctrl-C as well.
+    with Terminal() as t:
+        t.enter("5")
+        t.send("[ [ [ t ] loop ] [ drop ] recover t ] loop" + ENTER)
+        t.wait(lambda: not t.is_raw(), "the line to run")
+        for _ in range(20):
+            t.send(ctrl("c"))
+            t.pump(0.2)
+            if "debug>" in t.screen.text():
+                break
+        t.wait_for_prompt("debug> ")
+        t.run("abort" + ENTER, "given up")
+        t.enter("clear 6 .", "6")
+
+
+def test_sigint_from_elsewhere_is_ctrl_c():
+    with Terminal() as t:
+        t.send("1 2")
+        t.wait_for_line("1 2")
+        t.signal(signal.SIGINT)
+        t.wait_for_prompt()
+
+
+def test_u39_dump_of_all_threads_while_a_line_is_edited():
+    with Terminal() as t:
+        t.enter('USE: threads [ 1,000,000,000,000 sleep ] "Sleeper" spawn drop')
+        t.send("1 2" + ctrl("\\"))
+        t.wait_for("Sleeper")
+        t.wait(lambda: any("Initial" in line for line in t.screen.lines()), "the main thread")
+        t.wait_for_line("1 2")
+
+
+def test_u39_dump_while_a_line_runs():
+    with Terminal() as t:
+        t.send("USE: threads 1,000,000,000,000 sleep" + ENTER)
+        t.wait(lambda: not t.is_raw(), "the line to run")
+        t.send(ctrl("\\"))
+        t.wait_for("Initial")
+        t.send(ctrl("c"))
+        t.wait_for_prompt()
+
+
+def test_the_mode_of_the_terminal_comes_back():
+    for number, status in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP),
+                           (signal.SIGABRT, None), (signal.SIGSEGV, None)):
+        with Terminal() as t:
+            t.send("1 2")
+            t.wait_for_line("1 2")
+            assert t.is_raw()
+            t.signal(number)
+            deadline = time.monotonic() + 3
+            while t.process.poll() is None and time.monotonic() < deadline:
+                t.pump(0.05)
+            assert status is None or t.process.returncode == status, t.process.returncode
+            assert t.mode()[3] == t.before[3] and t.mode()[0] == t.before[0], number
+            while t.pump(0.1):
+                pass
+            assert 2004 not in t.screen.modes
+    with Terminal() as t:
+        t.send("USE: system 3 exit" + ENTER)
+        t.wait_for_end(3)
+        assert t.mode()[3] == t.before[3]
+
+
+def test_suspended_and_continued():
+    with Terminal() as t:
+        t.send("1 2")
+        t.wait_for_line("1 2")
+        t.send(ctrl("z"))
+        deadline = time.monotonic() + 3
+        stopped = False
+        while not stopped and time.monotonic() < deadline:
+            t.pump(0.05)
+            with open("/proc/%d/stat" % t.process.pid) as file:
+                stopped = file.read().rsplit(")", 1)[1].split()[0] == "T"
+        # A session of its own has nobody to continue it: then Ctrl-Z is not obeyed, the line goes on.
+        if stopped:
+            assert not t.is_raw()
+            t.signal(signal.SIGCONT)
+        t.send(" +")
+        t.wait_for_line("1 2 +")
+
+
+if __name__ == "__main__":
+    main(globals())
