@@ -168,9 +168,19 @@ std::string HelpText() {
       "       weft disasm --counts FILE [ARGUMENT...]   run, then show it with counts\n"
       "       weft profile [--every N] [--flame SVG] [--reading] FILE [ARGUMENT...]\n"
       "                                             where the instructions go\n"
+      "       weft help WORD|VOCABULARY...          what it does\n"
       "       weft repl, or weft alone              read and evaluate lines\n"
       "\n";
-  for (const Row& row : kRows) absl::StrAppendFormat(&text, "  %-14s %s\n", row.flag, row.help);
+  for (const Row& row : kRows) {
+    absl::StrAppendFormat(&text, "  %-14s %s", row.flag, row.help);
+    // A help text that shows no use of its flag.
+    if (row.help.find(absl::StrCat(": ", row.flag)) == absl::string_view::npos &&
+        row.help.find(": weft ") == absl::string_view::npos) {
+      absl::StrAppend(&text, ": weft ", row.flag,
+                      row.flag == "--help" || row.flag == "--version" ? "" : " f.weft");
+    }
+    absl::StrAppend(&text, "\n");
+  }
   absl::StrAppend(&text,
                   "\nexit codes: 0 done, 1 error, 2 usage, 3 deadlock, 4 --strict-exit found "
                   "threads, 128+n signal n\n");

@@ -145,7 +145,8 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (options->version) {
-    std::printf("weft %s\n", WEFT_VERSION);
+    std::printf(options->json ? "{\"name\": \"weft\", \"version\": \"%s\"}\n" : "weft %s\n",
+                WEFT_VERSION);
     return 0;
   }
   Compiler compiler;

@@ -110,7 +110,7 @@ def test_compiled_code_comes_back():
         t.enter("\\ quick word-mode .", "0")
         t.send("break quick" + ENTER)
         t.wait_for_prompt(DEBUG)
-        command(t, "\\ quick word-mode 100 +", "101")
+        command(t, "\\ quick word-mode 100 +", "103")  # until its next call
         command(t, "continue", "3")
         t.enter("\\ quick word-mode 200 + .", "200")
 
