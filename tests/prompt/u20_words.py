@@ -4,11 +4,9 @@ from support import *
 
 def test_u20_a_word_of_another_vocabulary():
     with Terminal() as t:
-        t.enter("IN: other : frobnicate ( -- x ) 42 ; IN: scratchpad UNUSE: other")
-        t.enter("frobnicate", "Use the other vocabulary")
-        assert ":1      Use the other vocabulary" in t.screen.text(), t.screen.text()
-        t.enter(":1")
-        t.enter("frobnicate 1 + .", "43")
+        t.enter("<mailbox>", ":1      Use the concurrency.mailboxes vocabulary")
+        t.enter(":1", "T{ mailbox")
+        t.enter("mailbox? .", "\nt")
 
 
 def test_u20_near_names():
@@ -90,7 +88,7 @@ def test_u25_cycles_are_marked_and_values_read_back():
 def test_u26_what_is_loaded():
     with Terminal(rows=60) as t:
         t.enter("vocabs", "\nwords\n")
-        t.enter("threads", "Initial")
+        t.enter("vars", "manifest")
 
 
 def test_u41_threads():

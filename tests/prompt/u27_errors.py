@@ -8,7 +8,7 @@ def test_u27_place_line_and_caret():
         lines = t.screen.lines()
         row = lines.index("  1 | 1 2 nosuchword 3")
         assert lines[row + 1].index("^") == lines[row].index("nosuchword")
-        t.enter("[ 1 0 / ] call", "prompt:1:7: error: Division by zero")
+        t.enter("1 0 / .", "prompt:1:5: error: Division by zero")
 
 
 def test_u28_branches():
@@ -31,7 +31,7 @@ def test_u30_what_can_be_asked_after_an_error():
         t.enter("11 22 outer", "Division by zero")
         text = t.screen.text()
         assert text.index("in  inner") < text.index("in  outer"), text
-        t.enter(":s", "11\n22")
+        t.enter(":s", ":s\n11\nIN:")
         t.enter(":c", "outer")
         t.enter(":r")
         t.enter(":vars")
@@ -40,8 +40,8 @@ def test_u30_what_can_be_asked_after_an_error():
 
 def test_u33_an_error_of_a_sibling_vm():
     with Terminal(rows=40) as t:
-        t.enter('USING: vms ; [ 1 0 / ] "worker 3" spawn-vm join-vm', "Division by zero")
-        assert "worker 3" in t.screen.text() and "pid" in t.screen.text(), t.screen.text()
+        t.enter('USING: vms ; [ 1 0 / ] spawn-vm join-vm', "Division by zero")
+        assert "sibling 1" in t.screen.text() and "process" in t.screen.text(), t.screen.text()
 
 
 def test_u35_errors_of_the_system_name_what_they_are_about():

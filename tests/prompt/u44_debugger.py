@@ -150,10 +150,10 @@ def test_breakpoint_on_a_word():
 
 def test_without_colours_or_keys():
     with Terminal(TERM="dumb", rows=40, start=False) as t:
-        t.wait_for(PROMPT)
+        t.wait_for(PROMPT.rstrip())
         t.send(": area ( x -- y ) 2 * break 3 + ;\n")
         t.send("4 area\n")
-        t.wait_for_prompt(DEBUG)
+        t.wait_for(DEBUG.rstrip())
         t.send("step\n")
         t.wait_for("--- Data stack:\n8\n3")
         t.send("continue\n")
