@@ -18,7 +18,7 @@ import time
 
 from screen import Screen
 
-LIMIT = 15  # seconds until a test gives up
+LIMIT = 60  # seconds until a test gives up
 PROMPT = "IN: scratchpad> "
 
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
