@@ -22,7 +22,8 @@ def test_kept_between_sessions():
 def test_in_the_state_folder_or_below_home():
     with Terminal(XDG_STATE_HOME=None) as t:
         t.enter("1 drop")
-        assert os.path.exists(os.path.join(t.home, ".local/state/weft/history"))
+        path = os.path.join(t.home, ".local/state/weft/history")
+        assert os.stat(path).st_mode & 0o777 == 0o600, oct(os.stat(path).st_mode)
 
 
 def test_no_repeats_in_a_row_and_no_leading_space():
