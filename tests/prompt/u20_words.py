@@ -61,6 +61,7 @@ def test_u22_short_commands():
         t.enter("help dup", "dup")
         t.enter("see nosuchword", "no word named")
         t.enter("see arae", "Did you mean: area")
+        t.enter("help nosuchtopic", "nosuchtopic")
         t.enter("bytecode area", "area")
         t.enter("{ 5 6 } inspect", "6")
 
@@ -106,7 +107,9 @@ def test_u45_watch():
         t.enter("21 twice", "--- Leaving twice")
         text = t.screen.text()
         assert "--- Entering twice\nx 21\n" in text and "--- Leaving twice\ny 42\n" in text, text
-        t.enter("drop \\ twice reset 4 twice")
+        t.enter("drop \\ twice reset")
+        t.enter("watch twice")
+        t.enter("\\ twice reset 4 twice")
         assert t.screen.text().count("Entering") == 1
 
 

@@ -112,5 +112,17 @@ def test_suspended_and_continued():
         t.wait_for_line("1 2 +")
 
 
+def test_a_terminal_that_goes_away_ends_it():
+    # Even where SIGHUP is ignored it does not spin.
+    with Terminal(command=["/bin/sh", "-c", 'trap "" HUP; exec "%s"' % Terminal.weft]) as t:
+        t.send("1 2")
+        t.wait_for_line("1 2")
+        os.close(t.master)
+        os.close(t.slave)
+        t.master = t.slave = os.open("/dev/null", os.O_RDWR)
+        t.slave = os.open("/dev/null", os.O_RDWR)
+        t.process.wait(LIMIT)
+
+
 if __name__ == "__main__":
     main(globals())
