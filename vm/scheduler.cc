@@ -14,11 +14,14 @@ namespace weft {
 
 namespace {
 
+constexpr size_t kKeptBlocks = 256;
+
 uint64_t FirstRandom(const Vm& vm) { return vm.options().seed * 0x9E3779B97F4A7C15 + 1; }
 
 }  // namespace
 
-Scheduler::Scheduler(Vm& vm) : vm_(vm), events_(*this), random_state_(FirstRandom(vm)) {
+Scheduler::Scheduler(Vm& vm)
+    : spawn_place(vm.heap()), vm_(vm), events_(*this), random_state_(FirstRandom(vm)) {
   vm.heap().AddRootSource(this);
 }
 
@@ -31,8 +34,11 @@ Scheduler::~Scheduler() {
 Context* Scheduler::NewContext() {
   Context* context;
   if (free_.empty()) {
-    pool_.push_back(std::make_unique<Context>());
-    context = pool_.back().get();
+    if (slab_left_ == 0) {
+      slabs_.push_back(std::make_unique<Context[]>(kSlab));
+      slab_left_ = kSlab;
+    }
+    context = &slabs_.back()[--slab_left_];
     context->AllocateBlock(Context::kInitialWords);
     context->dirty = false;
   } else {
@@ -49,7 +55,7 @@ Context* Scheduler::NewContext() {
   }
   Touch(context);
   context->id = next_id_++;
-  by_id_.emplace(context->id, context);
+  by_id_.Insert(context);
   context->live_index = live_.size();
   live_.push_back(context);
   return context;
@@ -64,23 +70,23 @@ void Scheduler::FreeContext(Context* context) {
     if (context->extras->time_limits > 0) events_.timers().CancelAllOf(context);
     context->extras.reset();
   }
-  by_id_.erase(context->id);
+  by_id_.Erase(context->id);
   // Order of the list is of no consequence: swap with the last.
   live_.back()->live_index = context->live_index;
   live_[context->live_index] = live_.back();
   live_.pop_back();
   context->state = ContextState::kEnded;
-  if (context->block_words() > Context::kInitialWords) {
+  // Of the stacks that grew a little, some are kept as they are.
+  const size_t words = context->block_words();
+  if (words > Context::kInitialWords &&
+      (words > 4 * Context::kInitialWords || free_.size() >= kKeptBlocks)) {
     context->FreeBlock();
     context->AllocateBlock(Context::kInitialWords);
   }
   free_.push_back(context);
 }
 
-Context* Scheduler::Find(uint32_t id) const {
-  const auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : found->second;
-}
+Context* Scheduler::Find(uint32_t id) const { return by_id_.Find(id); }
 
 void Scheduler::MakeReady(Context* context) {
   context->state = ContextState::kReady;
@@ -439,9 +445,10 @@ void Scheduler::StartAgainAfterFork() WEFT_NO_ANALYSIS {
   live_.clear();
   dirty_.clear();
   free_.clear();
-  for (std::unique_ptr<Context>& context : pool_) (void)context.release();
-  pool_.clear();
-  by_id_.clear();
+  for (std::unique_ptr<Context[]>& slab : slabs_) (void)slab.release();
+  slabs_.clear();
+  slab_left_ = 0;
+  by_id_.Clear();
   ready_head_ = ready_tail_ = main_ = nullptr;
   ready_count_ = waits_ = 0;
   no_preemption = 0;

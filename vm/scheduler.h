@@ -12,10 +12,11 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "gc/handle.h"
 #include "gc/heap.h"
 #include "vm/context.h"
 #include "vm/events.h"
+#include "vm/id_table.h"
 
 namespace weft {
 
@@ -110,6 +111,16 @@ class Scheduler : public gc::RootSource {
   // In a forked child: no context, wait or timer of the parent's is left; nobody is told. The
   // stacks are not touched, so that their memory stays shared.
   void StartAgainAfterFork();
+  // The frames from which the last thread was spawned. The next one from the same place shares the
+  // array (vm/primitives/threads.cc).
+  struct SpawnPlace {
+    explicit SpawnPlace(gc::Heap& heap) : frames(heap) {}
+    static constexpr size_t kMaxWords = 24;
+    const uint32_t* pc = nullptr;  // null: nothing noted
+    size_t words = 0;              // of the call stack that the frames were read from
+    uint64_t stack[kMaxWords] = {};
+    gc::Root frames;
+  } spawn_place;
   // While > 0, slices do not end (without-preemption of short library sections).
   int no_preemption = 0;
 
@@ -151,8 +162,11 @@ class Scheduler : public gc::RootSource {
   size_t marked_from_ = 0;
   size_t marked_parts_ = 0;
   uint32_t marked_id_ = 0;
-  std::vector<std::unique_ptr<Context>> pool_;
-  absl::flat_hash_map<uint32_t, Context*> by_id_;  // looked up, never iterated
+  // Contexts are made by the slab and never given back.
+  static constexpr size_t kSlab = 32;
+  std::vector<std::unique_ptr<Context[]>> slabs_;
+  size_t slab_left_ = 0;  // of the last one, not used yet
+  IdTable by_id_;
   uint32_t next_id_ = 0;
   std::vector<Context*> free_;
   Context* ready_head_ = nullptr;

@@ -65,6 +65,8 @@ class StackWalker {
   }  // of the 32-bit word after the instruction
   [[nodiscard]] const uint32_t* pc() const { return frame_pc_; }
   [[nodiscard]] Word* window() const { return frame_window_; }
+  // What of the call stack was read so far ends here.
+  [[nodiscard]] const uint64_t* read_to() const { return state_.call_top; }
   [[nodiscard]] uint64_t base_offset() const { return state_.base_offset; }
   // The frame that runs, or whose instruction a word runs for: that instruction's arguments are
   // still there (RunningArguments).

@@ -45,11 +45,21 @@ void EnsureReference(Vm& vm, Context& context) WEFT_NO_ANALYSIS {
 constexpr size_t kSpawnFrames = 5;
 
 void NoteSpawn(Vm& vm, const gc::Root& reference) WEFT_NO_ANALYSIS {
+  const Context& context = *vm.current();
+  Scheduler::SpawnPlace& place = vm.scheduler().spawn_place;
+  // The same words of the call stack mean the same frames: threads are mostly spawned in loops.
+  const auto depth = static_cast<size_t>(context.call_end() - context.call_top);
+  if (place.pc == context.pc && place.words <= depth &&
+      std::equal(place.stack, place.stack + place.words, context.call_top)) {
+    auto* holder = As<ContextRef>(reference.get());
+    vm.heap().Write(holder, &holder->spawned, place.frames.get());
+    return;
+  }
   const size_t bytes = sizeof(Array) + 2 * kSpawnFrames * sizeof(Word);
   const Word array = vm.heap().Allocate(ShapeOf(TypeId::kArray), bytes);
   auto* object = As<Array>(array);
   object->length = Word::Fixnum(2 * kSpawnFrames);
-  StackWalker walker(vm, StackState::Of(*vm.current()));
+  StackWalker walker(vm, StackState::Of(context));
   for (size_t frame = 0; frame < kSpawnFrames;) {
     const StackWalker::Event event = walker.Next();
     if (event == StackWalker::Event::kEnd) break;
@@ -62,6 +72,13 @@ void NoteSpawn(Vm& vm, const gc::Root& reference) WEFT_NO_ANALYSIS {
   }
   auto* holder = As<ContextRef>(reference.get());
   vm.heap().Write(holder, &holder->spawned, array);
+  const auto words = static_cast<size_t>(walker.read_to() - context.call_top);
+  const bool marked = context.extras != nullptr && !context.extras->marks.empty();
+  place.pc = marked || words > Scheduler::SpawnPlace::kMaxWords ? nullptr : context.pc;
+  if (place.pc == nullptr) return;
+  place.words = words;
+  std::copy_n(context.call_top, words, place.stack);
+  place.frames.set(array);
 }
 
 bool IsSignalNumber(Args args, size_t i) {
