@@ -105,7 +105,7 @@ void Heap::SetPace() {
   cycle.used_at_minor = used;
   const uint64_t room = spaces_->threshold > used ? spaces_->threshold - used : 0;
   const uint64_t nurseries = std::max<uint64_t>(room / std::max(grown, kMinPromoted), 1);
-  const uint64_t chunks = std::max<uint64_t>(nursery_span_ / kZeroChunk, 1);
+  const uint64_t chunks = std::max<uint64_t>(nursery_bytes_ / kZeroChunk, 1);
   const uint64_t left =
       std::max(cycle.expected_work - std::min(cycle.expected_work, cycle.done_work),
                cycle.expected_work / 8);
@@ -170,7 +170,7 @@ void Heap::StepForOutside(size_t bytes) {
   const double share =
       std::min(static_cast<double>(cycle.outside_bytes) * 1.5 / static_cast<double>(room), 1.0);
   // A large object takes its time anyway, to be cleared and filled.
-  const uint64_t most = kMaxStepWords + cycle.outside_bytes / 64;
+  const uint64_t most = kMaxStepWords + std::min(cycle.outside_bytes, uint64_t{1} << 21);
   cycle.outside_bytes = 0;
   Step(std::clamp(static_cast<uint64_t>(static_cast<double>(left) * share), kMinStepWords, most));
 }

@@ -24,6 +24,10 @@ constexpr size_t kMinNursery = size_t{64} << 10;
 constexpr size_t kLargeReserve = size_t{1} << 20;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
 constexpr uint64_t kStressWords = 500;
+// What a minor collection may take, and the least nursery that it can be given for that.
+constexpr uint64_t kMinorWork = 600'000;
+constexpr uint64_t kLeastNursery = uint64_t{128} << 10;
+constexpr uint64_t kMaxBornDirty = uint64_t{4} << 20;
 constexpr uint64_t kMinOverdraft = uint64_t{1} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;
 
@@ -90,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Heap>> Heap::Create(const HeapOptions& options) {
   size_t nursery = RoundUp(std::max(options.nursery_bytes, kMinNursery), kPageBytes);
   nursery = std::min<size_t>(nursery, kNurserySpan);
   heap->nursery_begin_ = heap->nursery_top_ = heap->nursery_end_ = kHeapBase;
-  heap->nursery_span_ = nursery;
+  heap->nursery_span_ = heap->nursery_bytes_ = nursery;
   spaces.nursery_start = kHeapBase;
   // Cards of image, cells and nursery: Write marks them without asking where the object is.
   bool ok = CommitPages(spaces.card_memory.base(),
@@ -170,7 +174,7 @@ Word Heap::AllocatePinned(uint32_t shape, size_t bytes) {
 Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
   bool stress = options_.stress_rate != 0;
   if (stress) Stress();
-  uint64_t limit = nursery_begin_ + nursery_span_;
+  uint64_t limit = nursery_begin_ + (stress ? nursery_span_ : nursery_bytes_);
   if (bytes > limit - nursery_top_) {
     CollectForSpace(0);
     nursery_top_ = nursery_end_ = spaces_->nursery_start = nursery_begin_;
@@ -192,6 +196,7 @@ Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
 
 Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
   if (options_.stress_rate != 0) Stress();
+  if (born_dirty_ > kMaxBornDirty) CollectMinor();
   CollectForSpace(bytes);
   Object* object;
   if (bytes < kLargeBytes) {
@@ -205,7 +210,9 @@ Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
   statistics_.allocated_bytes += bytes;
   object->header = Object::HeaderFor(shape);
   if (in_cycle()) NoteBornOutside(object);
+  if (!ShapeTable::HasReferences(spaces_->shapes.Of(object))) return Word::Pointer(object);
   // Its fields may be filled without Write until the next allocation.
+  born_dirty_ += bytes;
   uint64_t address = reinterpret_cast<uint64_t>(object);
   uint8_t* first = cards_.CardOf(address);
   std::memset(first, CardTable::kYoung,
@@ -213,12 +220,30 @@ Word Heap::AllocateOutside(uint32_t shape, size_t bytes) {
   return Word::Pointer(object);
 }
 
+void Heap::CleanNew(Word object) {
+  const uint64_t address = object.Address();
+  if (InNursery(address)) return;
+  const size_t bytes = SizeOf(reinterpret_cast<const Object*>(address));
+  if (bytes < kLargeBytes) return;  // it shares its cards
+  uint8_t* first = cards_.CardOf(address);
+  uint8_t* last = cards_.CardOf(address + bytes - 1);
+  for (uint8_t* card = first; card <= last; ++card) {
+    *card &= static_cast<uint8_t>(~CardTable::kYoung);
+  }
+  born_dirty_ -= std::min<uint64_t>(born_dirty_, bytes);
+}
+
 // Collects if the nursery is what ran out (bytes == 0); begins a cycle, or ends one at once, if
 // `bytes` more outside it pass what there is for them.
 void Heap::CollectForSpace(size_t bytes) {
   if (bytes == 0) CollectMinor();
   const uint64_t used = used_bytes() + bytes;
-  if (used > spaces_->threshold) {
+  // A cycle that is on its way may overrun a little.
+  uint64_t most = spaces_->threshold;
+  if (spaces_->cycle.phase == MarkCycle::kMark) {
+    most = std::max(most, std::min(spaces_->limit, most + most / 4));
+  }
+  if (used > most) {
     if (spaces_->cycle.phase == MarkCycle::kMark && spaces_->threshold != 0) {
       CompleteCycle();
       if (used_bytes() + bytes <= spaces_->threshold) return;
@@ -280,8 +305,22 @@ uint64_t Heap::RunMinor() {
   MinorCollector collector(*this);
   collector.Run();
   const uint64_t ns = FinishMinor(start, promoted_before);
+  SetNurserySize(collector.work_ns());
   if (options_.verify) VerifyOrDie("after a minor collection");
   return ns;
+}
+
+// The next minor collection should do kMinorWork at most, if it finds as much in each byte as the
+// last one did.
+void Heap::SetNurserySize(uint64_t work_ns) {
+  born_dirty_ = 0;
+  if (work_ns > kMinorWork) {
+    nursery_bytes_ = nursery_bytes_ * kMinorWork / work_ns;
+  } else if (work_ns < kMinorWork / 2) {
+    nursery_bytes_ *= 2;
+  }
+  const uint64_t least = std::min<uint64_t>(kLeastNursery, nursery_span_);
+  nursery_bytes_ = std::clamp(RoundUp(nursery_bytes_, kZeroChunk), least, nursery_span_);
 }
 
 uint64_t Heap::FinishMinor(uint64_t start_ns, uint64_t promoted_before) {

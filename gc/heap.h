@@ -130,6 +130,14 @@ class Heap {
     *slot = value;
     cards_.Mark(slot);
   }
+  // For the object that was allocated last, until the next allocation: says that it holds no young
+  // pointer, so that the next minor collection need not look through a large one.
+  void CleanNew(Word object) WEFT_NO_ALLOC;
+  // After that: the barrier for what is stored into it, until the next allocation.
+  void WriteNew(Word* slot, Word value) WEFT_NO_ALLOC {
+    *slot = value;
+    if (value.IsPointer() && InNursery(value.Address())) cards_.Mark(slot);
+  }
   CardTable& cards() { return cards_; }
 
   void CollectMinor() WEFT_ALLOCATES;
@@ -193,6 +201,7 @@ class Heap {
   // Without what a cycle does after it. How long they took.
   uint64_t RunMinor() WEFT_ALLOCATES;
   uint64_t FinishMinor(uint64_t start_ns, uint64_t promoted_before);
+  void SetNurserySize(uint64_t work_ns);
   void Step(uint64_t words);  // one step of a cycle
   void MarkStep(uint64_t words);
   // True if marking ended: the pause is its, not the minor collection's.
@@ -220,6 +229,8 @@ class Heap {
   CardTable cards_;
   uint64_t nursery_begin_ = 0, nursery_span_ = 0;
   uint64_t nursery_top_ = 0, nursery_end_ = 0;
+  uint64_t nursery_bytes_ = 0;  // of the span: so much is used before the next collection
+  uint64_t born_dirty_ = 0;     // bytes outside the nursery whose cards are dirty since birth
   uint32_t identity_counter_ = 0;
   bool limit_exceeded_ = false;
   HeapStatistics statistics_;

@@ -1,8 +1,8 @@
 // The collector, in prose. Read this before changing anything in gc/.
 //
-// *Spaces.* New objects of less than kLargeBytes are bumped off a nursery of a megabyte. What a
-// minor collection finds alive there is copied to the mature space: blocks of 64 KiB cut into cells
-// of one size, whose objects never move again. Larger objects get pages of their own from the
+// *Spaces.* New objects of less than kLargeBytes are bumped off a nursery of up to a megabyte. What
+// a minor collection finds alive there is copied to the mature space: blocks of 64 KiB cut into
+// cells of one size, whose objects never move again. Larger objects get pages of their own from the
 // start, and never move either (I/O reads and writes them in place). Words and code ask for a place
 // that never moves when they are made (AllocatePinned); that is the mature space. The image is
 // mapped from its file; its objects never die.
@@ -39,22 +39,25 @@
 // after everything reachable has moved, a target that was not is dead and becomes f. No other weak
 // reference can have a young target: a store of one would have marked its card.
 //
-// *Full collections* (full_gc.cc) begin with a minor one, so they see an empty nursery. They mark
-// with an explicit stack of bounded size; when it overflows, objects are dropped from it and found
-// again by walking the marked objects (Rescan). The image is not traced: a reference out of it can
-// only be on a card with kWritten, which is never cleared. Between mark and sweep, root sources
-// drop what only they know (cells, caches). Sweeping rebuilds the free lists in address order, so
-// the same program gets the same addresses, in every run.
+// *How long it takes* follows what it finds, not the size of the nursery: so the nursery's size
+// follows what the last collection found (SetNurserySize, in counted work). While most dies young
+// it is a megabyte; where everything survives, or stores are scattered over many cards, it shrinks
+// so that a collection stays below a millisecond. Cards are looked at by the 64, without their
+// objects: 2 MiB of them for a gigabyte. A large object is born with dirty cards; who fills it
+// with what is not young says so (CleanNew), and a minor collection comes early where much of
+// that kind is born.
 //
-// *Pacing.* A full collection comes when what is in use has doubled since the last one, at 32 MiB
-// at the earliest, and when the limit is reached. Passing the limit only sets a flag: the
-// interpreter throws at its next safepoint, and until then small allocations go on succeeding.
-// Requests of kLargeBytes and more are announced (Reserve) and can be refused at once.
+// *The mature space* is collected in cycles of small steps (cycle.cc), and in one pause where that
+// is asked for. They mark with an explicit stack of bounded size; when it overflows, objects are
+// dropped from it and found again by walking the marked objects (Marker::Rescan). The image is not
+// traced: a reference out of it can only be on a card with kWritten, which is never cleared.
+// Between mark and sweep, root sources drop what only they know (cells, caches). Sweeping goes up
+// through the blocks, so the same program gets the same addresses, in every run.
 //
-// *Becoming incremental.* The only way to store into an object is Heap::Write, which has the holder
-// and the slot before the store: a deletion barrier (snapshot at the beginning) needs one more test
-// there and no change in any caller. New objects are born outside the nursery only in
-// AllocateOutside and Evacuate, the two places that would allocate marked.
+// *Pacing.* What is in use may double between two ends of marking, to 32 MiB at least, up to the
+// limit. Passing the limit only sets a flag: the interpreter throws at its next safepoint, and
+// until then small allocations go on succeeding. Requests of kLargeBytes and more are announced
+// (Reserve) and can be refused at once.
 //
 // *Finding mistakes.* --gc-stress collects at random allocations (the seed replays them), goes on
 // *behind* the dead objects instead of over them, and fills them with 0xAB, which reads as a float
@@ -82,6 +85,8 @@ Word MinorCollector::Evacuate(Word word) {
   if (copy == nullptr) Heap::OutOfMemory();
   std::memcpy(static_cast<void*>(copy), object, bytes);
   heap_.statistics_.promoted_bytes += bytes;
+  ++copies_;
+  copied_bytes_ += bytes;
   object->ForwardTo(copy);
   const LayoutDescriptor& layout = spaces_.shapes.Of(copy);
   // Black: Drain traces it for marking, too.

@@ -30,7 +30,8 @@ class MinorCollector final : public SlotVisitor {
   void VisitInterior(uint64_t address) override {
     if (shade_) marker_.VisitInterior(address);  // only objects that never move
   }
-  [[nodiscard]] uint64_t slots() const { return slots_; }
+  // What it did, as about the nanoseconds it takes: counted, so the same in every run.
+  [[nodiscard]] uint64_t work_ns() const { return 3 * slots_ + 20 * copies_ + copied_bytes_ / 8; }
 
  private:
   Word Evacuate(Word word) WEFT_NO_ANALYSIS;
@@ -48,6 +49,7 @@ class MinorCollector final : public SlotVisitor {
   const bool marking_;  // a cycle is marking
   bool shade_ = false;  // old objects in the slots being visited are marked
   uint64_t slots_ = 0;
+  uint64_t copies_ = 0, copied_bytes_ = 0;
 };
 
 }  // namespace weft::gc

@@ -467,6 +467,78 @@ TEST(CycleTest, TheVerifierFindsAStoreWithoutTheBarrier) {
   *ObjectAt(traced.get())->field(1) = kFalse;
 }
 
+// Words on cards that the last minor collection looked at.
+uint64_t CardSlots(Heap& heap) {
+  heap.CollectMinor();
+  return heap.statistics().root_slots[static_cast<size_t>(RootSection::kCards)];
+}
+
+TEST(MinorGcTest, ALargeObjectThatIsCleanIsNotLookedThrough) {
+  HeapOptions options;
+  options.verify = true;
+  auto heap = MakeHeap(options);
+  Root array(*heap, NewArray(*heap, 100'000));
+  EXPECT_GE(CardSlots(*heap), 100'000u);
+  EXPECT_EQ(CardSlots(*heap), 0u);
+  array.set(NewArray(*heap, 100'000));
+  heap->CleanNew(array.get());
+  EXPECT_EQ(CardSlots(*heap), 0u);
+  // A young pointer that is stored into a clean one.
+  Root leaf(*heap, NewBytes(*heap, 50));
+  array.set(NewArray(*heap, 100'000));
+  heap->CleanNew(array.get());
+  heap->WriteNew(ObjectAt(array.get())->field(70'000), leaf.get());
+  heap->WriteNew(ObjectAt(array.get())->field(7'000), Word::Fixnum(5));
+  const uint64_t slots = CardSlots(*heap);
+  EXPECT_GE(slots, 1u);
+  EXPECT_LE(slots, 64u);
+  EXPECT_EQ(Field(Field(array.get(), 70'000), 0), Word::Fixnum(50));
+  EXPECT_EQ(Field(array.get(), 7'000), Word::Fixnum(5));
+  // Bytes hold nothing that could be young.
+  Root bytes(*heap, NewBytes(*heap, 1'000'000));
+  EXPECT_EQ(CardSlots(*heap), 0u);
+}
+
+TEST(MinorGcTest, CleanLargeObjectsInEveryPhaseOfACycle) {
+  auto heap = MakeHeap(Verified());
+  Root chain(*heap), all(*heap, NewArray(*heap, 1000));
+  MakeChain(*heap, 50'000, &chain);
+  heap->CollectFull();
+  heap->StartCycle();
+  size_t n = 0;
+  for (; heap->in_cycle() && n < 1000; ++n) {
+    // Old pairs, which may not be marked yet, lose their place in the chain to a new array.
+    Root array(*heap, NewArray(*heap, 2000));
+    heap->CleanNew(array.get());
+    heap->WriteNew(ObjectAt(array.get())->field(1), chain.get());
+    chain.set(Field(chain.get(), 1));
+    SetField(*heap, all.get(), 1 + n, array.get());
+    for (int i = 0; i < 50; ++i) NewBytes(*heap, 100);
+  }
+  EXPECT_GT(n, 10u);
+  heap->CollectFull();
+  for (size_t i = 0; i < n; ++i) {
+    ASSERT_EQ(Field(Field(Field(all.get(), 1 + i), 1), 0),
+              Word::Fixnum(50'000 - 1 - static_cast<int64_t>(i)));
+  }
+}
+
+TEST(MinorGcTest, TheNurseryShrinksWhereMuchSurvivesAndGrowsAgain) {
+  auto heap = MakeHeap();
+  const auto bytes_each = [&](auto allocate) {
+    const HeapStatistics& s = heap->statistics();
+    for (int i = 0; i < 200'000; ++i) allocate();  // settles
+    const uint64_t bytes = s.allocated_bytes, minors = s.minor_collections;
+    for (int i = 0; i < 300'000; ++i) allocate();
+    return (s.allocated_bytes - bytes) / (s.minor_collections - minors);
+  };
+  Root chain(*heap), number(*heap);
+  const auto garbage = [&] { NewBytes(*heap, 100); };
+  EXPECT_GT(bytes_each(garbage), size_t{1000} << 10);
+  EXPECT_LT(bytes_each([&] { chain.set(NewPair(*heap, number, chain)); }), size_t{700} << 10);
+  EXPECT_GT(bytes_each(garbage), size_t{1000} << 10);
+}
+
 TEST(LargeSpaceTest, FreedNeighboursBecomeOneRun) {
   auto heap = MakeHeap();
   // Rows of large objects, freed in several orders; what is freed has room for one of the sum.

@@ -70,9 +70,9 @@ Word NewArray(Vm& vm, int64_t size, Word fill) WEFT_ALLOCATES {
   auto* array = As<Array>(word);
   array->length = Word::Fixnum(size);
   std::fill(array->elements, array->elements + size, value.get());
-  if (ArrayBytes(size) >= gc::kLargeBytes && value.get().IsPointer()) {
-    for (int64_t i = 0; i < size; i += 32) vm.heap().cards().Mark(&array->elements[i]);
-    if (size > 0) vm.heap().cards().Mark(&array->elements[size - 1]);
+  // Else the cards stay dirty, as they are at birth.
+  if (!value.get().IsPointer() || !vm.heap().InNursery(value.get().Address())) {
+    vm.heap().CleanNew(word);
   }
   return word;
 }
@@ -217,7 +217,7 @@ Outcome PrimResizeArray(Vm& vm, Args args) {
   const auto* old = As<Array>(args.get(1));
   auto* array = As<Array>(word);
   const int64_t kept = std::min(size, old->size());
-  for (int64_t i = 0; i < kept; ++i) vm.heap().Write(array, &array->elements[i], old->elements[i]);
+  for (int64_t i = 0; i < kept; ++i) vm.heap().WriteNew(&array->elements[i], old->elements[i]);
   args.set(0, word);
   return Outcome::kNext;
 }

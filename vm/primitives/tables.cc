@@ -145,6 +145,7 @@ bool NewArray(Vm& vm, size_t entries, size_t stride, gc::Root* result) WEFT_ALLO
   auto* array = static_cast<Array*>(gc::ObjectAt(word));
   array->length = Word::Fixnum(static_cast<int64_t>(length));
   for (size_t i = 0; i < length; ++i) array->elements[i] = gc::kFalse;
+  vm.heap().CleanNew(word);
   result->set(word);
   return true;
 }
@@ -177,7 +178,7 @@ bool MakeRoom(Vm& vm, Args args, size_t i) WEFT_ALLOCATES {
     const size_t free_entry = FindUnused(view, from[0].AsFixnum());
     if (free_entry == view.entries) return false;  // more entries than `count` says
     Word* to = view.entry(free_entry);
-    for (size_t w = 0; w < view.stride; ++w) heap.Write(view.array, to + w, from[w]);
+    for (size_t w = 0; w < view.stride; ++w) heap.WriteNew(to + w, from[w]);
     ++live;
   }
   heap.Write(old.table, old.table->field(kArraySlot), fresh.get());
@@ -658,7 +659,7 @@ Outcome PrimTableAssign(Vm& vm, Args args) {
     gc::Heap& heap = vm.heap();
     auto* copy = As<Array>(array.get());
     for (size_t i = 0; i < entries * stride; ++i) {
-      heap.Write(copy, copy->elements + i, from.array->elements[i]);
+      heap.WriteNew(copy->elements + i, from.array->elements[i]);
     }
     heap.Write(to.table, to.table->field(kArraySlot), array.get());
     heap.Write(to.table, to.table->field(kDeletedSlot), *from.table->field(kDeletedSlot));
