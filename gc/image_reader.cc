@@ -152,6 +152,16 @@ absl::Status ImageReader::Map() {
   if (cold < tables) {
     (void)madvise(reinterpret_cast<void*>(cold), tables - cold, MADV_RANDOM);
   }
+  // The part that is used is split, too: every other piece is left out of core dumps, which has no
+  // other effect.
+  const auto split = [](uint64_t begin, uint64_t end) {
+    constexpr uint64_t kPiece = uint64_t{32} << 10;
+    for (uint64_t at = begin; at + kPiece < end; at += 2 * kPiece) {
+      (void)madvise(reinterpret_cast<void*>(at), kPiece, MADV_DONTDUMP);
+    }
+  };
+  split(kImageBase, std::min(cold, tables));
+  split(kCellBase, kCellBase + cell_bytes);
   Heap::Spaces& spaces = *heap_.spaces_;
   spaces.image.begin = kImageBase + kPageBytes;
   spaces.image.end = spaces.image.begin + header_.object_bytes;
