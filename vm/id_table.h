@@ -1,10 +1,12 @@
-// Contexts by their ids. Ids are given in sequence and never again, so an id's low bits are its
-// place: the next free one if it is taken (a context that lives much longer than others).
+// Contexts by their ids: open addressing, at most half full. Ids are given in sequence, and their
+// places are spread (by the golden ratio): neighbours in one row would make long runs, which an
+// erasure has to walk through.
 //
 // Units: none. Errors: none. Used by the VM thread only.
 #ifndef WEFT_VM_ID_TABLE_H_
 #define WEFT_VM_ID_TABLE_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -18,7 +20,7 @@ class IdTable {
   IdTable() { Clear(); }
   // Null if there is none.
   [[nodiscard]] Context* Find(uint32_t id) const {
-    for (size_t at = id & mask_;; at = (at + 1) & mask_) {
+    for (size_t at = HomeOf(id);; at = (at + 1) & mask_) {
       Context* context = places_[at];
       if (context == nullptr || context->id == id) return context;
     }
@@ -31,11 +33,11 @@ class IdTable {
   }
   // REQUIRES: it is there.
   void Erase(uint32_t id) {
-    size_t hole = id & mask_;
+    size_t hole = HomeOf(id);
     while (places_[hole]->id != id) hole = (hole + 1) & mask_;
     // Those behind that would not be found over the hole move up.
     for (size_t at = (hole + 1) & mask_; places_[at] != nullptr; at = (at + 1) & mask_) {
-      const size_t home = places_[at]->id & mask_;
+      const size_t home = HomeOf(places_[at]->id);
       if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
       places_[hole] = places_[at];
       hole = at;
@@ -47,21 +49,28 @@ class IdTable {
     size_ = 0;
     places_.assign(kLeast, nullptr);
     places_.shrink_to_fit();
-    mask_ = kLeast - 1;
+    SetSize();
   }
 
  private:
   static constexpr size_t kLeast = 16;
 
+  [[nodiscard]] size_t HomeOf(uint32_t id) const {
+    return static_cast<size_t>(id * uint64_t{0x9E3779B97F4A7C15} >> shift_);
+  }
+  void SetSize() {
+    mask_ = places_.size() - 1;
+    shift_ = 64 - std::countr_zero(places_.size());
+  }
   void Put(Context* context) {
-    size_t at = context->id & mask_;
+    size_t at = HomeOf(context->id);
     while (places_[at] != nullptr) at = (at + 1) & mask_;
     places_[at] = context;
   }
   void Grow() {
     std::vector<Context*> old(places_.size() * 2, nullptr);
     old.swap(places_);
-    mask_ = places_.size() - 1;
+    SetSize();
     for (Context* context : old) {
       if (context != nullptr) Put(context);
     }
@@ -69,6 +78,7 @@ class IdTable {
 
   std::vector<Context*> places_;
   size_t mask_ = 0;
+  int shift_ = 0;
   size_t size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <new>
 
 #include "gc/check.h"
 #include "vm/machine.h"
@@ -47,7 +48,8 @@ Context* Scheduler::NewContext() {
     gc::Word* block = context->block;
     gc::Word* end = context->block_end;
     const bool listed = context->dirty;
-    *context = Context();
+    context->~Context();
+    new (context) Context();
     context->dirty = listed;
     context->block = context->window = block;
     context->block_end = end;
