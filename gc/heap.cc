@@ -25,8 +25,8 @@ constexpr size_t kLargeReserve = size_t{1} << 20;
 constexpr uint64_t kMinLimit = uint64_t{4} << 20;
 constexpr uint64_t kStressWords = 500;
 // What a minor collection may take, and the least nursery that it can be given for that.
-constexpr uint64_t kMinorWork = 600'000;
-constexpr uint64_t kLeastNursery = uint64_t{128} << 10;
+constexpr uint64_t kMinorWork = 400'000;
+constexpr uint64_t kLeastNursery = uint64_t{64} << 10;
 constexpr uint64_t kMaxBornDirty = uint64_t{4} << 20;
 constexpr uint64_t kMinOverdraft = uint64_t{1} << 20;
 constexpr uint64_t kMaxLimit = uint64_t{28} << 30;

@@ -31,7 +31,7 @@ TEST(IdTableTest, FindsWhatIsThereAndNothingElse) {
         table.Erase(at->first);
         model.erase(at);
       }
-      const uint32_t id = next - random() % 400;
+      const uint32_t id = next - static_cast<uint32_t>(random() % 400);
       const auto found = model.find(id);
       ASSERT_EQ(table.Find(id), found == model.end() ? nullptr : found->second) << id;
     }
