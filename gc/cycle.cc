@@ -173,6 +173,11 @@ void Heap::StepForOutside(size_t bytes) {
   const uint64_t most = kMaxStepWords + std::min(cycle.outside_bytes, uint64_t{1} << 21);
   cycle.outside_bytes = 0;
   Step(std::clamp(static_cast<uint64_t>(static_cast<double>(left) * share), kMinStepWords, most));
+  // Large objects alone would never fill the nursery, and a phase ends with a minor collection.
+  const bool marked = cycle.phase == MarkCycle::kMark && cycle.roots_done &&
+                      spaces_->mark_stack.empty() && cycle.slices.empty();
+  const bool cleared = cycle.phase == MarkCycle::kWeak && cycle.next_weak == cycle.weak.size();
+  if (marked || cleared) CollectMinor();
 }
 
 bool Heap::AfterMinor(uint64_t start_ns) {
