@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def fmt(*arguments, text=None):
     return subprocess.run([WEFT, "fmt", *arguments], input=text, text=True, capture_output=True,
-                          timeout=120)
+                          timeout=500)
 
 
 class Fmt(unittest.TestCase):
@@ -82,7 +82,7 @@ class Fmt(unittest.TestCase):
             self.assertEqual((again.returncode, again.stdout), (0, ""))
             # The formatted library builds, and compiles without an error.
             image = subprocess.run([WEFT, "--build-image", os.path.join(folder, "image"), copy],
-                                   text=True, capture_output=True, timeout=300)
+                                   text=True, capture_output=True, timeout=500)
             self.assertEqual(image.returncode, 0, image.stderr)
             self.assertIn("0 words of the library do not compile", image.stderr)
 
