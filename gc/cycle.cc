@@ -157,7 +157,8 @@ void Heap::Step(uint64_t words) {
   statistics_.step_pauses.Record(ns);
 }
 
-void Heap::StepForOutside(size_t bytes) {
+// Its one caller may allocate.
+void Heap::StepForOutside(size_t bytes) WEFT_NO_ANALYSIS {
   MarkCycle& cycle = spaces_->cycle;
   cycle.outside_bytes += bytes;
   if (cycle.outside_bytes < kZeroChunk) return;
