@@ -110,8 +110,8 @@ uint32_t ChargeOf(const uint32_t* instructions, size_t count, size_t from) {
     uint32_t rest = 0;
     // After a jump that is always taken, a return or a tail call nothing falls through. TableJump
     // reaches the jumps that follow it through each other: a jump's cost is its target's.
-    const bool falls_through = op != Op::kReturn && op != Op::kReturnFrom && op != Op::kJump && op != Op::kLoop &&
-                               op != Op::kTailCall && op != Op::kTailCallGeneric;
+    const bool falls_through = op != Op::kReturn && op != Op::kReturnFrom && op != Op::kJump &&
+                               op != Op::kLoop && op != Op::kTailCall && op != Op::kTailCallGeneric;
     if (falls_through) rest = dearest[std::min(next, count)];
     for (int operand = 2; operand < 4; ++operand) {
       if (info.roles[operand] != Role::kJmp) continue;

@@ -36,7 +36,8 @@ def test_u09_up_and_down_move_inside():
 def test_u09_only_the_parser_knows_that_more_must_come():
     with Terminal() as t:
         t.send("USE:" + ENTER)
-        t.wait(lambda: t.screen.row == 2, "the next line")
+        # What is typed before the editor reads again is echoed by the terminal.
+        t.wait(lambda: t.screen.row == 2 and t.raw.count(b"\x1b[?2004h") == 2, "the next line")
         t.send("math.primes.nosuch" + ENTER)
         t.wait_for("Vocabulary does not exist: math.primes.nosuch")
         assert t.screen.lines().count(PROMPT + "USE:") == 1, t.screen.text()

@@ -197,6 +197,7 @@ Outcome PrimFdTakeLine(Vm& vm, Args args) {
   if (descriptor == nullptr) return outcome;
   gc::Root line(vm.heap());
   const int end = descriptor->TakeLine(line);
+  const gc::NoAlloc scope;
   args.set(0, line.get());
   args.set(1, end < 0 ? gc::kFalse : Word::Fixnum(end));
   return Outcome::kNext;

@@ -424,6 +424,8 @@ Outcome PrimResumeWait(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   }
   const ContextExtras::Outer outer = context.extras->outer_waits.back();
   context.extras->outer_waits.pop_back();
+  // Not before: a signal that came here, with the wait still set aside, would leave it behind.
+  vm.scheduler().signals_held = false;
   if (!outer.ended) {
     context.wait = outer.wait;
     return Outcome::kBlock;
@@ -433,7 +435,7 @@ Outcome PrimResumeWait(Vm& vm, Args args) WEFT_NO_ANALYSIS {
     return Outcome::kThrow;
   }
   args.set(0, outer.value);
-  return Outcome::kNext;
+  return AfterHold(vm);
 }
 
 Outcome PrimDropOuterWait(Vm& vm, Args) {
