@@ -46,6 +46,22 @@ def start(folder, text, *options):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
 
 
+def wait_until_asleep(pid):
+    """Until the process waits in the kernel and has not run between two looks."""
+    def look():
+        with open(f'/proc/{pid}/stat', encoding='ascii') as file:
+            state = file.read().rsplit(')', 1)[1].split()[0]
+        with open(f'/proc/{pid}/status', encoding='ascii') as file:
+            return state, [line for line in file if 'ctxt_switches' in line]
+    last = look()
+    while True:
+        time.sleep(0.05)
+        now = look()
+        if now == last and now[0] == 'S':
+            return
+        last = now
+
+
 def children_of(pid):
     """Every process below pid, as the kernel lists them now."""
     parents = {}
@@ -132,6 +148,8 @@ class Forks(Program):
             5 [ sq ] fork-map .''')
         self.assertEqual(process.stdout.readline(), 'ready\n')
         (child, _), = children_of(process.pid)
+        # It says where it is when it begins to wait, a little after it has written.
+        wait_until_asleep(child)
         before = time.monotonic()
         os.kill(child, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
