@@ -168,6 +168,7 @@ class Forks(Program):
             self.assertEqual(process.stdout.readline(), 'ready\n')
         children = sorted(pid for pid, _ in children_of(process.pid))
         self.assertEqual(len(children), 4)
+        wait_until_asleep(children[2])
         os.kill(children[2], signal.SIGKILL)
         self.assertEqual(process.stdout.readline(), '-9\n')
         self.assertRegex(process.stdout.readline(),
