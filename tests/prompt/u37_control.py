@@ -65,8 +65,14 @@ def test_u39_dump_while_a_line_runs():
     with Terminal() as t:
         t.send("USE: threads 1,000,000,000,000 sleep" + ENTER)
         t.wait(lambda: not t.is_raw(), "the line to run")
-        t.send(ctrl("\\"))
-        t.wait_for("Initial")
+        # It is read and compiled first.
+        def dumps():
+            return [line for line in t.screen.lines() if "Initial" in line]
+        for number in range(1, 20):
+            t.send(ctrl("\\"))
+            t.wait(lambda: len(dumps()) >= number, "the main thread")
+            if "runs" not in dumps()[-1]:
+                break
         t.send(ctrl("c"))
         t.wait_for_prompt()
 
