@@ -8,6 +8,7 @@ def test_stops_endless_loops_and_keeps_the_stack():
             t.enter("11 22")
             t.send("33 " + loop + ENTER)
             t.wait(lambda: not t.is_raw(), "the line to run")
+            time.sleep(0.5)  # until it is read and compiled
             t.send(ctrl("c"))
             t.wait_for("Interrupted")
             t.wait_for_prompt()
@@ -22,6 +23,7 @@ def test_stops_a_sort_and_a_wait():
             t.send(line + ENTER)
             t.wait(lambda: not t.is_raw(), "the line to run")
             before = t.raw.count(b"Interrupted")
+            time.sleep(1.1)  # twice within a second would be the debugger
             t.send(ctrl("c"))
             t.wait(lambda: t.raw.count(b"Interrupted") > before, "an interruption")
             t.wait_for_prompt()
