@@ -704,6 +704,23 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
 
 namespace {
 
+template <class T>
+bool FoldComparison(Op op, T a, T b, Word* result) {
+  switch (op) {
+    case Op::kLess:
+      *result = Word::Bool(a < b);
+      return true;
+    case Op::kLessEq:
+      *result = Word::Bool(a <= b);
+      return true;
+    case Op::kNumEq:
+      *result = Word::Bool(a == b);
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool FoldFloats(Op op, double a, double b, Word* result) {
   double value = 0;
   switch (op) {
@@ -719,17 +736,8 @@ bool FoldFloats(Op op, double a, double b, Word* result) {
     case Op::kDiv:
       value = a / b;
       break;
-    case Op::kLess:
-      *result = Word::Bool(a < b);
-      return true;
-    case Op::kLessEq:
-      *result = Word::Bool(a <= b);
-      return true;
-    case Op::kNumEq:
-      *result = Word::Bool(a == b);
-      return true;
     default:
-      return false;
+      return FoldComparison(op, a, b, result);
   }
   // What would trap, or what a NaN's payload is, is left to run time.
   if (!std::isfinite(value)) return false;
@@ -774,17 +782,8 @@ bool Fold(Op op, const Word* x, Word* result) {
     case Op::kBitXor:
       value = a ^ b;
       break;
-    case Op::kLess:
-      *result = Word::Bool(a < b);
-      return true;
-    case Op::kLessEq:
-      *result = Word::Bool(a <= b);
-      return true;
-    case Op::kNumEq:
-      *result = Word::Bool(a == b);
-      return true;
     default:
-      return false;
+      return FoldComparison(op, a, b, result);
   }
   if (!Word::FitsFixnum(value)) return false;
   *result = Word::Fixnum(value);

@@ -37,17 +37,4 @@ Outcome PrimInotifyAdd(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
-// ( watch fd -- )
-Outcome PrimInotifyRemove(Vm& vm, Args args) {
-  if (!args.is_fixnum(0) || args.fixnum(0) < 0 || args.fixnum(0) > INT32_MAX) {
-    return BadArgument(vm, args, 0);
-  }
-  Outcome outcome = Outcome::kNext;
-  const io::Descriptor* descriptor = FdOperand(vm, args, 1, &outcome);
-  if (descriptor == nullptr) return outcome;
-  // A watch whose file is gone has gone with it.
-  (void)inotify_rm_watch(descriptor->fd(), static_cast<int>(args.fixnum(0)));
-  return Outcome::kNext;
-}
-
 }  // namespace weft

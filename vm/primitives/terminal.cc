@@ -25,11 +25,6 @@ Outcome PrimTerminalBack(Vm& /*vm*/, Args args) {
   return Outcome::kNext;
 }
 
-Outcome PrimTerminalIsRaw(Vm& /*vm*/, Args args) {
-  args.set(0, Word::Bool(terminal::IsRaw()));
-  return Outcome::kNext;
-}
-
 Outcome PrimTerminalSize(Vm& vm, Args args) {
   if (!IsStandard(args, 0)) return BadArgument(vm, args, 0);
   int rows = 0;
