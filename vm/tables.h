@@ -1,5 +1,5 @@
 // Hash tables from C++: what the boot reader needs to make the literals H{ } and HS{ }.
-// The form of a table and its operations stand in vm/primitives/tables.cc.
+// The form of a table and its operations stand in vm/table_operations.h.
 #ifndef WEFT_VM_TABLES_H_
 #define WEFT_VM_TABLES_H_
 
