@@ -72,7 +72,8 @@ class Builder {
   bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
   bool ApplyKnownEffect(Word word) WEFT_NO_ALLOC;
   bool FollowAside(ValueId callable, Word word, EffectCount* effect) WEFT_NO_ALLOC;
-  const Word* FindAnswer(Word word, const std::vector<Word>& literals) const WEFT_NO_ALLOC;
+  [[nodiscard]] const Word* FindAnswer(Word word,
+                                       const std::vector<Word>& literals) const WEFT_NO_ALLOC;
   bool ApplyKnownArguments(Word word, int count, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
