@@ -94,7 +94,7 @@ class Check(unittest.TestCase):
     def test_what_is_not_there(self):
         result = weft("check", "no-such-thing")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("there is no file and no vocabulary no-such-thing", result.stdout)
+        self.assertIn("there is no source file and no vocabulary no-such-thing", result.stdout)
         self.assertEqual(weft("check").returncode, 2)
 
     def test_new(self):

@@ -37,7 +37,7 @@ class Docs(unittest.TestCase):
                     self.assertEqual(result.returncode, 0, program)
 
     def test_cookbook(self):
-        self.check("cookbook.md", 20)
+        self.check("cookbook.md", 22)
 
     def test_tour(self):
         self.check("tour.md", 12)

@@ -35,6 +35,17 @@ class TestCommand(unittest.TestCase):
             file.write(text)
         return path
 
+    def test_a_new_project_from_where_it_lies_and_from_elsewhere(self):
+        folder = self.folder.name
+        subprocess.run([WEFT, "new", "my-thing"], cwd=folder, check=True, capture_output=True)
+        project = os.path.join(folder, "my-thing")
+        for place, name in ((folder, "my-thing"), ("/", project)):
+            for command, last in (("test", "1 passed, 0 failed"), ("check", "0 errors, 0 warnings")):
+                run = subprocess.run([WEFT, command, name], cwd=place, text=True, capture_output=True, timeout=300)
+                self.assertEqual((run.returncode, run.stdout.splitlines()[-1]), (0, last), run.stderr)
+        run = subprocess.run([WEFT, "run", "my-thing"], cwd=folder, text=True, capture_output=True, timeout=300)
+        self.assertEqual(run.stdout, "Hello, world!\n")
+
     def test_all_pass(self):
         self.write("a", GOOD)
         self.write("b", GOOD)
