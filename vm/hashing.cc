@@ -103,6 +103,42 @@ int64_t HashBytes(const uint8_t* bytes, int64_t size) {
   return Finish(hash);
 }
 
+namespace {
+
+// Keys of a few coordinates or names are native too; longer ones would hold up other threads.
+constexpr int64_t kMaxNativeArray = 16;
+// How deep `hashcode` looks into arrays.
+constexpr int kHashDepth = 3;
+
+// As sequences' hash-step in the library: the product wraps to the 62 bits of a fixnum.
+int64_t HashStep(int64_t hash, int64_t element) {
+  constexpr uint64_t kStep = 0x1E3779B97F4A7C15;
+  const uint64_t product = static_cast<uint64_t>(hash ^ element) * kStep;
+  const int64_t wrapped = static_cast<int64_t>(product << 2) >> 2;
+  return wrapped ^ (wrapped >> 29);
+}
+
+bool HashArray(gc::Heap& heap, const Array* array, int depth, int64_t* hash) WEFT_NO_ALLOC {
+  if (depth == 0 || array->size() > kMaxNativeArray) return false;
+  int64_t mixed = 0;
+  for (int64_t i = 0; i < array->size(); ++i) {
+    const Word element = array->elements[i];
+    int64_t step = 0;
+    if (IsType(element, TypeId::kArray)) {
+      if (!HashArray(heap, As<Array>(element), depth - 1, &step)) return false;
+    } else if (element.IsFalse() || element == gc::kTrue) {
+      return false;
+    } else if (!NativeHash(heap, element, &step)) {
+      return false;
+    }
+    mixed = HashStep(mixed, step);
+  }
+  *hash = mixed & Word::kMaxFixnum;
+  return true;
+}
+
+}  // namespace
+
 bool NativeHash(gc::Heap& heap, Word word, int64_t* hash) WEFT_NO_ALLOC {
   if (word.IsFixnum()) {
     *hash = word.AsFixnum();
@@ -132,6 +168,8 @@ bool NativeHash(gc::Heap& heap, Word word, int64_t* hash) WEFT_NO_ALLOC {
       *hash = Finish(mixed);
       return true;
     }
+    case TypeId::kArray:
+      return HashArray(heap, As<Array>(word), kHashDepth, hash);
     default:
       return false;
   }
@@ -151,6 +189,16 @@ bool NativeEquals(Word a, Word b) WEFT_NO_ALLOC {
     if (size != right->size.AsFixnum()) return false;
     for (int64_t i = 0; i < (size < 0 ? -size : size); ++i) {
       if (left->limbs[i] != right->limbs[i]) return false;
+    }
+    return true;
+  }
+  if (shape == ShapeOf(TypeId::kArray)) {
+    // At most kHashDepth arrays in each other: NativeHash accepted them.
+    const Array* left = As<Array>(a);
+    const Array* right = As<Array>(b);
+    if (left->size() != right->size()) return false;
+    for (int64_t i = 0; i < left->size(); ++i) {
+      if (!NativeEquals(left->elements[i], right->elements[i])) return false;
     }
     return true;
   }

@@ -1,6 +1,6 @@
 // Hash codes and equality of the values whose hash no method of a program can change: integers,
-// floats, strings, words, f and t. `hashcode*` of these classes and the native tables
-// (vm/table_operations.h) must agree, so both come here.
+// floats, strings, words, f and t, and short arrays of these but f and t. `hashcode*` of these
+// classes and the native tables (vm/table_operations.h) must agree, so both come here.
 //
 // A hash code is a fixnum. Equal values have equal hashes in every width and form: 0.0 and -0.0,
 // narrow and wide strings. Fixnums hash to themselves. Identity hashes come from the heap's
