@@ -94,7 +94,8 @@ struct Context {
   // Changed since the last minor collection: it stands in the scheduler's list of such (Touch).
   bool dirty = true;
   bool overflowed = false;  // the margin is in use: no second overflow error
-  bool fresh = true;        // has not run yet: nothing can be thrown in it
+  bool fresh = true;        // has not run yet
+  bool ending = false;      // its callable has returned: what is left is the library's
   // An injected error, or a call of the signal handler, ended or interrupted the wait.
   bool interrupted = false;
   uint32_t last_ticket = 0;

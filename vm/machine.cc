@@ -301,12 +301,12 @@ void Unwind(Vm& vm) WEFT_NO_ANALYSIS {
     return;
   }
   WEFT_CHECK(stub == Op::kStubHandler);
-  const auto* items = As<Array>(Word{words[5]});
+  const Word items{words[5]};  // f at the bottom of a thread
   const Word recovery{words[1]};
   context.window = context.DataAt(context.base_offset);
   // The array ends with room for the two callables that recover took.
   const auto count = static_cast<int64_t>(((words[2] >> 2) - context.base_offset) / sizeof(Word));
-  for (int64_t i = 0; i < count; ++i) Push(context, items->elements[i]);
+  for (int64_t i = 0; i < count; ++i) Push(context, As<Array>(items)->elements[i]);
   Push(context, vm.pending_error.get());
   context.pc = vm.BetweenAddress() + 1;
   DynJumpTo(vm, vm.BetweenAddress(), recovery);
@@ -730,6 +730,18 @@ void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_
   Push(context, callable.get());
   context.pc = reinterpret_cast<const uint32_t*>(cell->dynamic_entry);
   vm.scheduler().Touch(&context);
+}
+
+void PrepareThread(Vm& vm, Context& context, const gc::Root& callable) WEFT_NO_ANALYSIS {
+  PrepareContext(vm, context, callable);
+  PushCall(context, gc::kFalse.bits);  // no items lie below the callable
+  PushCall(context, context.namestack.bits);
+  PushCall(context, BaseAndHolds(context));
+  PushCall(context, AsRaw(0));
+  PushCall(context, vm.special(Special::kThreadFailed).bits);
+  PushCall(context, AsRaw(0));
+  PushCallPc(context, vm.StubAddress(Op::kStubHandler));
+  context.handler_offset = context.CallOffset(context.call_top);
 }
 
 }  // namespace weft::machine

@@ -72,6 +72,8 @@ size_t FrameNeed(Vm& vm, const uint32_t* at) WEFT_NO_ALLOC;
 
 // Puts the first frame of a new context in place: runs `callable` in dynamic mode.
 void PrepareContext(Vm& vm, Context& context, const gc::Root& callable) WEFT_ALLOCATES;
+// The same for a thread: a throw that nobody catches goes to the special object ThreadFailed.
+void PrepareThread(Vm& vm, Context& context, const gc::Root& callable) WEFT_ALLOCATES;
 
 // --- waits (vm/machine_threads.cc). The current context stands behind the primitive that parked
 // it. Its wake_value becomes the primitive's result, or is thrown there.

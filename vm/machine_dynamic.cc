@@ -4,6 +4,8 @@
 #include "vm/machine_internal.h"
 #include "vm/scheduler.h"
 #include "vm/stack_walker.h"
+#include "vm/thread_object.h"
+#include "vm/wait_queue.h"
 
 namespace weft::machine {
 namespace {
@@ -210,12 +212,26 @@ void DispatchTable(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   DynJumpTo(vm, at, As<Array>(table)->elements[index.AsFixnum()]);
 }
 
+// The first stop of a thread at its end: the library has something to do, and comes here again.
+bool CallThreadEnded(Vm& vm, Context& context, const ThreadObject& thread) WEFT_NO_ANALYSIS {
+  if (context.ending) return false;
+  context.ending = true;
+  if (!thread.exit_handler.IsTrue() && !thread.scope.IsTrue() && !thread.held.IsTrue())
+    return false;
+  WordCell* ended = CellOfSpecial(vm, Special::kThreadEnded);
+  if (ended == nullptr) return false;
+  ++context.holds;
+  context.window = context.block;
+  PushCallPc(context, vm.StubAddress(Op::kStubContextEnd));
+  context.pc = EntryOf(ended);
+  return true;
+}
+
 void EndContext(Vm& vm) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
   Scheduler& scheduler = vm.scheduler();
-  if (context.reference.IsPointer()) {
-    auto* reference = As<ContextRef>(context.reference);
-    reference->id = Word::Fixnum(-1);
+  auto* reference = context.reference.IsPointer() ? As<ContextRef>(context.reference) : nullptr;
+  if (reference != nullptr && !context.ending) {
     const Word result = context.window > context.block ? context.window[-1] : gc::kFalse;
     vm.heap().Write(reference, &reference->result, result);
   }
@@ -224,6 +240,11 @@ void EndContext(Vm& vm) WEFT_NO_ANALYSIS {
     context.pc = vm.HaltAddress();
     return;
   }
+  if (const ThreadObject* thread = ThreadOf(vm, context.thread); thread != nullptr) {
+    if (CallThreadEnded(vm, context, *thread)) return;
+    if (IsType(thread->joiners, TypeId::kWaitQueue)) WakeAll(vm, thread->joiners, context.thread);
+  }
+  if (reference != nullptr) reference->id = Word::Fixnum(-1);
   scheduler.SwitchFromEnded();
 }
 

@@ -72,4 +72,9 @@ bool WakeFirst(Vm& vm, Word queue_word, Word value) {
   return true;
 }
 
+void WakeAll(Vm& vm, Word queue, Word value) {
+  while (WakeFirst(vm, queue, value)) {
+  }
+}
+
 }  // namespace weft

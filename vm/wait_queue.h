@@ -39,6 +39,8 @@ void Dequeue(Vm& vm, Word waiter) WEFT_NO_ALLOC;
 
 // Ends the first wait in the queue with `value`. False: there is none.
 bool WakeFirst(Vm& vm, Word queue, Word value) WEFT_NO_ALLOC;
+// Ends all of them.
+void WakeAll(Vm& vm, Word queue, Word value) WEFT_NO_ALLOC;
 
 }  // namespace weft
 

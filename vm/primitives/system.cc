@@ -142,7 +142,7 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
         break;
       case Special::kStartup:
       case Special::kThrowHandler:
-      case Special::kThreadEntry:
+      case Special::kThreadEnded:
       case Special::kCallEffectSlow:
       case Special::kNoMethod:
       case Special::kNoMathMethod:
@@ -163,6 +163,9 @@ Outcome PrimSetSpecialObject(Vm& vm, Args args) {
         for (int64_t i = 0; fits && i < As<Array>(fresh)->size(); ++i) {
           fits = IsType(As<Array>(fresh)->elements[i], TypeId::kLayout);
         }
+        break;
+      case Special::kThreadFailed:
+        fits = IsType(fresh, TypeId::kQuotation);
         break;
       case Special::kSharedErrors:
         fits = IsType(fresh, TypeId::kArray);

@@ -12,6 +12,7 @@
 #include "vm/scheduler.h"
 #include "vm/stack_walker.h"
 #include "vm/strings.h"
+#include "vm/thread_object.h"
 #include "vm/vm.h"
 #include "vm/wait_queue.h"
 
@@ -92,13 +93,15 @@ Outcome AfterHold(Vm& vm) {
 
 }  // namespace
 
-Outcome PrimSpawn(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+Outcome PrimStartThread(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  const ThreadObject* thread = ThreadOf(vm, args.get(0));
+  if (thread == nullptr) return vm.Throw(ErrorKind::kBadArgument, args.get(0));
   Context* context = vm.scheduler().NewContext();
-  context->thread = args.get(1);
+  context->thread = args.get(0);
   context->namestack = vm.current()->namestack;
   {
-    gc::Root callable(vm.heap(), args.get(0));
-    machine::PrepareContext(vm, *context, callable);
+    const gc::Root callable(vm.heap(), thread->quotation);
+    machine::PrepareThread(vm, *context, callable);
   }
   EnsureReference(vm, *context);
   {
@@ -106,9 +109,9 @@ Outcome PrimSpawn(Vm& vm, Args args) WEFT_NO_ANALYSIS {
     NoteSpawn(vm, reference);
     context->reference = reference.get();
   }
-  // Until its first word has put a handler in place, nothing may be thrown in it.
-  context->soft_holds = 1;
-  args.set(0, context->reference);
+  auto* started = static_cast<ThreadObject*>(gc::ObjectAt(args.get(0)));
+  started->id = Word::Fixnum(context->id);
+  vm.heap().Write(started, &started->context, context->reference);
   vm.scheduler().MakeReady(context);
   return Outcome::kNext;
 }
@@ -230,8 +233,7 @@ Outcome PrimWakeAll(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   if (!IsType(args.get(1), TypeId::kWaitQueue)) {
     return vm.ThrowType(TypeId::kWaitQueue, args.get(1));
   }
-  while (WakeFirst(vm, args.get(1), args.get(0))) {
-  }
+  WakeAll(vm, args.get(1), args.get(0));
   return Outcome::kNext;
 }
 
