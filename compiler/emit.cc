@@ -62,12 +62,14 @@ Op Inverted(Op op) {
 class Emitter {
  public:
   Emitter(const Unit& unit, const Procedure& procedure, const Replacements& replacements,
-          const std::vector<CodeBuilder::Label>& entries, CodeBuilder& builder)
+          const std::vector<CodeBuilder::Label>& entries, CodeBuilder& builder,
+          std::vector<uint32_t>& calls)
       : unit_(unit),
         procedure_(procedure),
         replacements_(replacements),
         entries_(entries),
-        builder_(builder) {}
+        builder_(builder),
+        calls_(calls) {}
 
   bool Run() WEFT_NO_ALLOC {
     const Liveness liveness = ComputeLiveness(unit_, replacements_, procedure_);
@@ -81,8 +83,10 @@ class Emitter {
       builder_.Bind(labels_[static_cast<size_t>(block)]);
       for (const Inst& inst : procedure_.blocks[static_cast<size_t>(block)].insts) {
         number_ = number++;
-        if (inst.position.line != 0) {
-          builder_.SetPosition(inst.position.line, inst.position.column);
+        const Position& position = inst.position;
+        if (position.line != 0 || position.splice != last_splice_) {
+          builder_.SetPosition(position.line, position.column, CallNumber(position.splice));
+          last_splice_ = position.splice;
         }
         if (!EmitInst(inst)) return false;
       }
@@ -97,6 +101,18 @@ class Emitter {
     return static_cast<uint32_t>(slot);
   }
   [[nodiscard]] uint32_t Slot(const Operand& operand) const { return Slot(operand.reg); }
+
+  // The builder's number of a call that is followed in place; those it stands in come before it.
+  uint32_t CallNumber(int32_t splice) WEFT_NO_ALLOC {
+    if (splice == 0) return 0;
+    uint32_t& number = calls_[static_cast<size_t>(splice)];
+    if (number != 0) return number;
+    const Splice& call = unit_.splices[static_cast<size_t>(splice - 1)];
+    // Splices nest a few deep only (splice.cc).
+    const uint32_t parent = CallNumber(call.call.splice);
+    number = builder_.AddCall(call.word, call.path, parent, call.call.line, call.call.column);
+    return number;
+  }
 
   // Registers whose slots hold something when the instruction may collect: before it writes its
   // result; for a call, what outlasts it.
@@ -508,6 +524,8 @@ class Emitter {
   const Replacements& replacements_;
   const std::vector<CodeBuilder::Label>& entries_;
   CodeBuilder& builder_;
+  std::vector<uint32_t>& calls_;  // by splice: the builder's number, 0: none yet
+  int32_t last_splice_ = 0;
   SlotAssignment slots_;
   std::vector<std::vector<VReg>> live_;  // by instruction number
   std::vector<bool> live_registers_;     // while a map is made
@@ -520,6 +538,7 @@ class Emitter {
 }  // namespace
 
 bool EmitUnit(Unit& unit, CodeBuilder& builder) {
+  std::vector<uint32_t> calls(unit.splices.size() + 1);
   // Simplifying first shows which subroutines are still called.
   std::vector<CodeBuilder::Label> entries;
   for (size_t i = 0; i < unit.procedures.size(); ++i) entries.push_back(builder.NewLabel());
@@ -537,7 +556,7 @@ bool EmitUnit(Unit& unit, CodeBuilder& builder) {
       }
     }
     builder.Bind(entries[queue[next]]);
-    if (!Emitter(unit, procedure, replacements, entries, builder).Run()) return false;
+    if (!Emitter(unit, procedure, replacements, entries, builder, calls).Run()) return false;
   }
   return true;
 }

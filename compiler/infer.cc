@@ -184,11 +184,29 @@ Operand Builder::OperandOf(ValueId id) {
   return Operand::Reg(made);
 }
 
+// Instructions that only call a word for unusual operands do not count.
+static bool MayRunOthers(Op op, int imm) {
+  switch (op) {
+    case Op::kCallPrimitive:
+      return kPrimitives[imm].Has(kPrimNeedsMap) || kPrimitives[imm].Has(kPrimBlocks);
+    case Op::kNewTuple:
+    case Op::kNth:
+    case Op::kSetNth:
+    case Op::kLength:
+    case Op::kSlotOf:
+    case Op::kSetSlotOf:
+      return false;
+    default:
+      return true;
+  }
+}
+
 Inst& Builder::EmitCall(Op op, int inputs, int outputs, Word literal, int imm, bool keep_all) {
   absl::InlinedVector<Operand, 3> operands;
   for (int i = inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));
   for (int i = 0; i < inputs; ++i) Pop();
   const int snapshot = op == Op::kNewTuple ? EmptySnapshot() : TakeSnapshot(keep_all);
+  if (MayRunOthers(op, imm)) s_.others_ran = true;
   Inst& inst = Emit(InstKind::kCall, op);
   inst.srcs = std::move(operands);
   inst.snapshot = snapshot;
@@ -244,7 +262,7 @@ bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
   const ByteArray* positions = nullptr;
   if (IsType(object->source, TypeId::kArray) && As<Array>(object->source)->size() == 2) {
     const Array* source = As<Array>(object->source);
-    const bool same_file = source->elements[0] == unit_.path;
+    const bool same_file = source->elements[0] == unit_.PathOf(unit_.SpliceOf(scope));
     if (same_file && IsType(source->elements[1], TypeId::kByteArray)) {
       positions = As<ByteArray>(source->elements[1]);
     }
@@ -263,6 +281,7 @@ bool Builder::RunQuotation(Word quotation, ScopeId scope, int tail) {
       const uint8_t* at = positions->bytes + i * 8;
       position_.line = static_cast<uint32_t>(at[0] | at[1] << 8 | at[2] << 16 | at[3] << 24);
       position_.column = static_cast<uint32_t>(at[4] | at[5] << 8 | at[6] << 16 | at[7] << 24);
+      position_.splice = unit_.SpliceOf(scope);
     }
     if (++unit_.steps > Unit::kMaxSteps ||
         procedure_.register_count > static_cast<int>(Unit::kMaxRegisters)) {
@@ -574,6 +593,11 @@ bool Builder::ApplyByEffect(Word word, int tail) {
   if (IsSmall(object, effect)) {
     unit_.DependOn(word, Dependency::kDefinition);
     return ApplyInline(word, tail);
+  }
+  if (CanSplice(word, effect)) {
+    bool done = false;
+    if (!ApplySplice(word, effect, tail, &done)) return false;
+    if (done) return true;
   }
   unit_.DependOn(word, Dependency::kEffect);
   if (word == unit_.vm.special(Special::kSqrt) && effect.inputs == 1 && effect.outputs == 1) {

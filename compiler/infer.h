@@ -37,7 +37,8 @@ struct State {
   std::vector<ValueId> data;
   std::vector<Retained> retained;
   int block = 0;
-  int low = 0;  // the least height the data stack was read down to
+  int low = 0;              // the least height the data stack was read down to
+  bool others_ran = false;  // code that is not in sight may have run since the entry
   End end = End::kOpen;
 };
 
@@ -103,6 +104,10 @@ class Builder {
   // only one that can run.
   bool Merge(const State& start, std::vector<State>& ends, int taken, Word word) WEFT_NO_ALLOC;
   bool Unbalanced(const State& start, const std::vector<State>& ends, Word word);
+
+  // splice.cc
+  bool CanSplice(Word word, const EffectCount& effect) const WEFT_NO_ALLOC;
+  bool ApplySplice(Word word, const EffectCount& effect, int tail, bool* done) WEFT_NO_ALLOC;
 
   // inline.cc
   bool ApplyInline(Word word, int tail) WEFT_NO_ALLOC;

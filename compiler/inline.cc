@@ -10,50 +10,9 @@
 #include <algorithm>
 
 #include "compiler/infer.h"
+#include "compiler/undo.h"
 
 namespace weft::compiler {
-
-// What building can be taken back to.
-struct Builder::Undo {
-  explicit Undo(const Builder& b)
-      : state(b.s_),
-        scope(b.scope_),
-        position(b.position_),
-        level(b.level_),
-        handler(b.handler_),
-        depth(b.unit_.depth),
-        blocks(b.procedure_.blocks.size()),
-        insts(b.procedure_.blocks[static_cast<size_t>(b.s_.block)].insts.size()),
-        order(b.procedure_.order.size()),
-        registers(b.procedure_.register_count),
-        snapshots(b.procedure_.snapshots.size()) {}
-
-  void Apply(Builder& b) const {
-    b.s_ = state;
-    b.scope_ = scope;
-    b.position_ = position;
-    b.level_ = level;
-    b.handler_ = handler;
-    b.unit_.depth = depth;
-    b.procedure_.blocks.resize(blocks);
-    b.procedure_.blocks[static_cast<size_t>(state.block)].insts.resize(insts);
-    b.procedure_.order.resize(order);
-    b.procedure_.register_count = registers;
-    b.procedure_.snapshots.resize(snapshots);
-    b.unit_.stop = Stop::kNone;
-    b.unit_.restart_frame = -1;
-  }
-
-  State state;
-  ScopeId scope;
-  Position position;
-  int level;
-  int handler;
-  int depth;
-  size_t blocks, insts, order;
-  int registers;
-  size_t snapshots;
-};
 
 int Builder::FindFrame(Word word, bool* plain_inline) const {
   *plain_inline = false;
@@ -162,6 +121,7 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
   const Undo undo(*this);
   absl::flat_hash_set<int> forced;
   absl::flat_hash_set<int> shapeless;
+  bool others_ran = s_.others_ran;
   while (true) {
     const int frame_id = static_cast<int>(unit_.frames.size());
     unit_.frames.push_back(std::make_unique<Frame>());
@@ -171,6 +131,8 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
     frame.level = ++level_;
     frame.forced = forced;
     frame.shapeless = shapeless;
+    frame.others_ran = s_.others_ran = others_ran;
+    frame.strict_splices = unit_.strict_splices;
 
     std::vector<VReg> phis;
     std::vector<Operand> entries;
@@ -205,6 +167,7 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
     }
     forced = frame.forced;
     shapeless = frame.shapeless;
+    others_ran = frame.others_ran;
     undo.Apply(*this);
     if (unit_.subroutine_words.contains(word.bits)) {
       *restart = true;
@@ -232,7 +195,10 @@ bool Builder::JumpToHeader(int frame_id) {
     unit_.restart_frame = frame_id;
     return false;
   }
-  if (frame.shapeless.size() != shapeless) {
+  const bool ran_meanwhile = s_.others_ran && !frame.others_ran;
+  if (ran_meanwhile) frame.others_ran = true;
+  if (frame.shapeless.size() != shapeless ||
+      (ran_meanwhile && unit_.strict_splices != frame.strict_splices)) {
     unit_.stop = Stop::kRestart;
     unit_.restart_frame = frame_id;
     return false;
@@ -345,6 +311,7 @@ bool Builder::CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>
     }
   }
   frame.recursed = true;
+  s_.others_ran = true;
   if (!frame.effect_known) {
     // First pass: this path tells nothing about the effect.
     s_.end = End::kTerminated;
@@ -399,6 +366,7 @@ bool Builder::ApplySubroutine(Word word) {
       Procedure& procedure = *unit_.procedures.back();
       Builder inner(unit_, procedure, 0, !final);
       inner.position_ = position_;
+      inner.s_.others_ran = true;
       frame.builder = &inner;
 
       std::vector<Operand> captures;

@@ -41,6 +41,7 @@ enum class InstKind : uint8_t {
 struct Position {
   uint32_t line = 0;
   uint32_t column = 0;
+  int32_t splice = 0;  // in which call that is followed in place (Unit::splices, from 1); 0: none
 };
 
 struct Inst {

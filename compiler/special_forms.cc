@@ -135,6 +135,10 @@ bool Builder::Unbalanced(const State& start, const std::vector<State>& ends, Wor
 
 bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Word word) {
   int low = start.low;
+  const bool others_ran = std::any_of(ends.begin(), ends.end(), [](const State& end) {
+    return end.end == End::kOpen && end.others_ran;
+  });
+  for (State& end : ends) end.others_ran = others_ran;
   const State* balance = nullptr;
   std::vector<size_t> open;
   for (size_t i = 0; i < ends.size(); ++i) {
@@ -344,6 +348,7 @@ bool Builder::ApplyRecover(Word word, int tail) {
 
   s_ = start;
   s_.low = static_cast<int>(s_.data.size());
+  s_.others_ran = true;
   StartBlock(handler);
   const VReg error = NewRegister();
   Emit(InstKind::kCatch, Op::kNop).dsts.push_back(error);

@@ -236,6 +236,7 @@ Outcome CompileStatic(Vm& vm, Args args) {
       auto unit = std::make_unique<Unit>(vm);
       unit->answers = Raw(args, 2);
       unit->path = subject.path;
+      unit->subject = subject.callable;
       return unit;
     };
     auto unit = new_unit();

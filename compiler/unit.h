@@ -23,7 +23,15 @@ namespace weft::compiler {
 struct Scope {
   ScopeId parent = kNoScope;
   Word word = gc::kFalse;
-  int frame = -1;  // of an inline recursive word: Unit::frames; -1: a plain inline word
+  int frame = -1;      // of an inline recursive word: Unit::frames; -1: a plain inline word
+  int32_t splice = 0;  // whose text this is part of, as in Position
+};
+
+// A call of an ordinary word that is followed in place (splice.cc).
+struct Splice {
+  Word word = gc::kFalse;
+  Word path = gc::kFalse;  // of the word's text
+  Position call;
 };
 
 // How a unit depends on a word; redefinition recompiles accordingly.
@@ -44,7 +52,9 @@ struct Frame {
 
   // A loop: calls of itself in tail position jump to `header`.
   int header = -1;
-  int level = 0;  // in the builder's nesting (see Builder, tail levels)
+  bool others_ran = false;  // see State; at the header
+  int strict_splices = 0;   // Unit::strict_splices at the header
+  int level = 0;            // in the builder's nesting (see Builder, tail levels)
   std::vector<ValueId> header_data;
   size_t header_retained = 0;
   absl::flat_hash_set<int> forced;     // positions that must be plain registers
@@ -89,7 +99,8 @@ struct Unit {
 
   Vm& vm;
   Word answers = gc::kFalse;
-  Word path = gc::kFalse;  // of the source that positions refer to
+  Word path = gc::kFalse;     // of the source that positions refer to
+  Word subject = gc::kFalse;  // the word or quotation that is compiled
   std::vector<Value> values;
   std::vector<Scope> scopes;
   std::vector<std::unique_ptr<Frame>> frames;
@@ -98,6 +109,10 @@ struct Unit {
   std::vector<ChosenMethod> chosen_methods;
   absl::flat_hash_set<uint64_t> seen_dependencies;
   absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
+
+  std::vector<Splice> splices;
+  int strict_splices = 0;                // of words that may be redefined while others run
+  absl::flat_hash_set<uint64_t> called;  // words whose splicing failed
 
   // Callables that were given to an inline word which declares by how much each must raise the
   // stack.
@@ -126,6 +141,12 @@ struct Unit {
   static constexpr size_t kMaxSteps = 400'000;
   static constexpr size_t kMaxRegisters = 30'000;
 
+  [[nodiscard]] int32_t SpliceOf(ScopeId scope) const {
+    return scope == kNoScope ? 0 : scopes[static_cast<size_t>(scope)].splice;
+  }
+  [[nodiscard]] Word PathOf(int32_t splice) const {
+    return splice == 0 ? path : splices[static_cast<size_t>(splice - 1)].path;
+  }
   ValueId Add(const Value& value) {
     values.push_back(value);
     return static_cast<ValueId>(values.size() - 1);

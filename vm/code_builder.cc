@@ -74,7 +74,8 @@ void TraceCode(gc::Object* object, gc::SlotVisitor& visitor) {
   visitor.VisitRange(code->literals, code->literals + code->literal_count.AsFixnum());
 }
 
-CodeBuilder::CodeBuilder(Vm& vm) : vm_(vm), literals_(vm.heap()), keep_(vm.heap()) {}
+CodeBuilder::CodeBuilder(Vm& vm)
+    : vm_(vm), literals_(vm.heap()), keep_(vm.heap()), calls_(vm.heap()) {}
 
 uint32_t CodeBuilder::Literal(Word word) {
   // Looking only at the last ones bounds the time; a missed match costs eight bytes.
@@ -171,7 +172,24 @@ void CodeBuilder::AddPlainMap(uint32_t n) {
   AddMap(std::vector<bool>(n, true), items, {});
 }
 
-void CodeBuilder::SetPosition(uint32_t line, uint32_t column) {
+uint32_t CodeBuilder::AddCall(Word word, Word path, uint32_t parent, uint32_t line,
+                              uint32_t column) {
+  calls_.push_back(word);
+  calls_.push_back(path);
+  calls_.push_back(Word::Fixnum(parent));
+  calls_.push_back(Word::Fixnum(int64_t{line} << 24 | std::min(column, 0xFFFFFFU)));
+  return static_cast<uint32_t>(calls_.size() / 4);
+}
+
+void CodeBuilder::SetPosition(uint32_t line, uint32_t column, uint32_t call) {
+  const uint32_t last_call = spans_.empty() ? 0 : spans_.back();
+  if (call != last_call) {
+    if (spans_.empty() || spans_[spans_.size() - 2] != here()) {
+      spans_.insert(spans_.end(), {here(), call});
+    } else {
+      spans_.back() = call;
+    }
+  }
   const size_t n = positions_.size();
   if (n >= 3 && positions_[n - 2] == line && positions_[n - 1] == column) return;
   if (n >= 3 && positions_[n - 3] == here()) {
@@ -209,6 +227,35 @@ bool CodeBuilder::ApplyFixups() {
   return true;
 }
 
+// As vm/line_table.h; f if nothing is known.
+Word CodeBuilder::MakeLines(const gc::Root& path) {
+  gc::Heap& heap = vm_.heap();
+  const bool has_calls = !spans_.empty();
+  if (positions_.empty() || (path.is_false() && !has_calls)) return gc::kFalse;
+  gc::Root calls(heap);
+  if (has_calls) {
+    gc::Root spans(heap, MakeBytes(heap, PackSpans(spans_)));
+    calls.set(heap.Allocate(ShapeOf(TypeId::kArray), 24 + calls_.size() * 8));
+    const gc::NoAlloc scope;
+    auto* array = static_cast<Array*>(gc::ObjectAt(calls.get()));
+    array->length = Word::Fixnum(static_cast<int64_t>(calls_.size() + 1));
+    heap.Write(array, &array->elements[0], spans.get());
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      heap.Write(array, &array->elements[i + 1], calls_.get(i));
+    }
+  }
+  gc::Root rows(heap, MakeBytes(heap, PackLines(positions_)));
+  const size_t length = has_calls ? 3 : 2;
+  const Word lines = heap.Allocate(ShapeOf(TypeId::kArray), 16 + length * 8);
+  const gc::NoAlloc scope;
+  auto* array = static_cast<Array*>(gc::ObjectAt(lines));
+  array->length = Word::Fixnum(static_cast<int64_t>(length));
+  heap.Write(array, &array->elements[0], path.get());
+  heap.Write(array, &array->elements[1], rows.get());
+  if (has_calls) heap.Write(array, &array->elements[2], calls.get());
+  return lines;
+}
+
 Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const gc::Root& owner,
                          const gc::Root& path) WEFT_ALLOCATES {
   if (!ApplyFixups()) return gc::kFalse;
@@ -242,16 +289,7 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
   bytes.insert(bytes.end(), map_bytes_.begin(), map_bytes_.end());
   gc::Root maps(heap, MakeBytes(heap, bytes));
 
-  gc::Root lines(heap);
-  if (!path.is_false() && !positions_.empty()) {
-    gc::Root rows(heap, MakeBytes(heap, PackLines(positions_)));
-    lines.set(heap.Allocate(ShapeOf(TypeId::kArray), 32));
-    const gc::NoAlloc scope;
-    auto* array = static_cast<Array*>(gc::ObjectAt(lines.get()));
-    array->length = Word::Fixnum(2);
-    heap.Write(array, &array->elements[0], path.get());
-    heap.Write(array, &array->elements[1], rows.get());
-  }
+  const gc::Root lines(heap, MakeLines(path));
 
   const size_t size = kCodeHeaderBytes + literals_.size() * 8 + words_.size() * 4;
   const Word word = heap.AllocatePinned(ShapeOf(TypeId::kCode), size);

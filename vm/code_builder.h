@@ -76,8 +76,13 @@ class CodeBuilder {
   // Slots 0..n-1 are live and are the items of the stack.
   void AddPlainMap(uint32_t n);
 
-  // The instructions from here on come from this place of the source.
-  void SetPosition(uint32_t line, uint32_t column);
+  // The instructions from here on come from this place of the source, inside a call that was
+  // followed in place (AddCall), or not (0).
+  void SetPosition(uint32_t line, uint32_t column, uint32_t call = 0);
+  // Number of a call whose word is followed in place; `parent`: number of the one it stands in, or
+  // 0. See vm/line_table.h.
+  uint32_t AddCall(Word word, Word path, uint32_t parent, uint32_t line,
+                   uint32_t column) WEFT_NO_ALLOC;
 
   // The Code object, or f. If the first instruction is an entry with charge 0, it gets its charge
   // (ChargeOf). `owner`: word or quotation; `path`: string or f (no positions then).
@@ -95,6 +100,7 @@ class CodeBuilder {
     uint32_t offset;  // into map_bytes_
   };
   bool ApplyFixups();
+  Word MakeLines(const gc::Root& path) WEFT_ALLOCATES;
 
   Vm& vm_;
   std::vector<uint32_t> words_;
@@ -106,6 +112,8 @@ class CodeBuilder {
   std::vector<Map> maps_;
   std::vector<uint8_t> map_bytes_;
   std::vector<uint32_t> positions_;  // index, line, column
+  std::vector<uint32_t> spans_;      // index, number of the call
+  gc::RootVector calls_;             // word, path, parent, place
 };
 
 // The hooks of the code layout (gc::LayoutDescriptor).

@@ -98,17 +98,20 @@ void PrintFrames(const StackState& state, Vm& vm) WEFT_NO_ALLOC {
     if (event != StackWalker::Event::kStaticFrame && event != StackWalker::Event::kDynamicFrame) {
       continue;
     }
-    ++frames;
-    Word owner = walker.code()->owner;
-    const SourcePosition position = FindPosition(walker.code(), walker.pc_index());
-    if (IsType(owner, TypeId::kQuotation)) owner = As<Quotation>(owner)->owner;
-    std::fprintf(stderr, "  in %s",
-                 IsType(owner, TypeId::kWordObject) ? NameOf(owner).c_str() : "a quotation");
-    if (IsType(position.path, TypeId::kString) && position.line > 0) {
-      std::fprintf(stderr, "  %s:%" PRId64 ":%" PRId64, ToUtf8(position.path).c_str(),
-                   position.line, position.column);
+    RunningWords words(walker.code(), walker.pc_index());
+    while (words.Next() && frames < kMaxFrames) {
+      ++frames;
+      Word owner = words.owner();
+      const SourcePosition& position = words.position();
+      if (IsType(owner, TypeId::kQuotation)) owner = As<Quotation>(owner)->owner;
+      std::fprintf(stderr, "  in %s",
+                   IsType(owner, TypeId::kWordObject) ? NameOf(owner).c_str() : "a quotation");
+      if (IsType(position.path, TypeId::kString) && position.line > 0) {
+        std::fprintf(stderr, "  %s:%" PRId64 ":%" PRId64, ToUtf8(position.path).c_str(),
+                     position.line, position.column);
+      }
+      std::fputc('\n', stderr);
     }
-    std::fputc('\n', stderr);
   }
 }
 

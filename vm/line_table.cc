@@ -39,27 +39,92 @@ std::vector<uint8_t> PackLines(const std::vector<uint32_t>& rows) {
   return bytes;
 }
 
-SourcePosition FindPosition(const Code* code, uint32_t pc_index) {
-  SourcePosition position;
-  if (!IsType(code->lines, TypeId::kArray) || As<Array>(code->lines)->size() < 2) return position;
-  const auto* pair = As<Array>(code->lines);
-  position.path = pair->elements[0];
-  if (!IsType(pair->elements[1], TypeId::kByteArray)) return position;
-  const auto* rows = As<ByteArray>(pair->elements[1]);
+std::vector<uint8_t> PackSpans(const std::vector<uint32_t>& spans) {
+  std::vector<uint8_t> bytes;
+  uint32_t instruction = 0;
+  for (size_t i = 0; i + 1 < spans.size(); i += 2) {
+    Append(bytes, spans[i] - instruction);
+    Append(bytes, spans[i + 1]);
+    instruction = spans[i];
+  }
+  return bytes;
+}
+
+namespace {
+
+// Line and column of the instruction, in the text of whatever word it belongs to.
+void FindRow(const Array* lines, uint32_t pc_index, int64_t* line, int64_t* column) WEFT_NO_ALLOC {
+  if (!IsType(lines->elements[1], TypeId::kByteArray)) return;
+  const auto* rows = As<ByteArray>(lines->elements[1]);
   const uint8_t* at = rows->bytes;
   const uint8_t* end = at + rows->size();
   uint32_t instruction = 0;
-  uint32_t line = 0;
+  uint32_t row = 0;
   uint32_t numbers[3];
   while (Read(&at, end, &numbers[0]) && Read(&at, end, &numbers[1]) &&
          Read(&at, end, &numbers[2])) {
     instruction += numbers[0];
     if (instruction >= pc_index) break;
-    line += (numbers[1] & 1) != 0 ? 0 - (numbers[1] + 1) / 2 : numbers[1] / 2;
-    position.line = line;
-    position.column = numbers[2];
+    row += (numbers[1] & 1) != 0 ? 0 - (numbers[1] + 1) / 2 : numbers[1] / 2;
+    *line = row;
+    *column = numbers[2];
   }
-  return position;
+}
+
+int64_t FindCall(const Array* calls, uint32_t pc_index) WEFT_NO_ALLOC {
+  if (calls->size() == 0 || !IsType(calls->elements[0], TypeId::kByteArray)) return 0;
+  const auto* spans = As<ByteArray>(calls->elements[0]);
+  const uint8_t* at = spans->bytes;
+  const uint8_t* end = at + spans->size();
+  uint32_t instruction = 0;
+  uint32_t call = 0;
+  uint32_t numbers[2];
+  while (Read(&at, end, &numbers[0]) && Read(&at, end, &numbers[1])) {
+    instruction += numbers[0];
+    if (instruction >= pc_index) break;
+    call = numbers[1];
+  }
+  return int64_t{call} * 4 < calls->size() ? call : 0;
+}
+
+}  // namespace
+
+RunningWords::RunningWords(const Code* code, uint32_t pc_index) : code_(code) {
+  if (!IsType(code->lines, TypeId::kArray) || As<Array>(code->lines)->size() < 2) return;
+  const auto* lines = As<Array>(code->lines);
+  FindRow(lines, pc_index, &line_, &column_);
+  if (lines->size() < 3 || !IsType(lines->elements[2], TypeId::kArray)) return;
+  calls_ = As<Array>(lines->elements[2]);
+  call_ = FindCall(calls_, pc_index);
+}
+
+bool RunningWords::Next() {
+  if (call_ < 0) return false;
+  position_.line = line_;
+  position_.column = column_;
+  if (call_ == 0) {
+    owner_ = code_->owner;
+    if (IsType(code_->lines, TypeId::kArray)) position_.path = As<Array>(code_->lines)->elements[0];
+    call_ = -1;
+    return true;
+  }
+  const Word* call = calls_->elements + 4 * call_ - 3;
+  owner_ = call[0];
+  position_.path = call[1];
+  const int64_t parent = call[2].IsFixnum() ? call[2].AsFixnum() : 0;
+  const int64_t place = call[3].IsFixnum() ? call[3].AsFixnum() : 0;
+  // A call stands in one with a smaller number.
+  call_ = parent >= 0 && parent < call_ ? parent : 0;
+  line_ = place >> 24;
+  column_ = place & 0xFFFFFF;
+  return true;
+}
+
+SourcePosition FindPosition(const Code* code, uint32_t pc_index) {
+  RunningWords words(code, pc_index);
+  while (words.Next()) {
+  }
+  return words.position();
 }
 
 }  // namespace weft

@@ -238,6 +238,17 @@ Outcome PrimCapturedRetainstack(Vm& vm, Args args) WEFT_NO_ANALYSIS {
   return ArrayOf(vm, items, args, 0);
 }
 
+void StoreRunningWords(const Code* code, uint32_t pc_index,
+                       gc::RootVector& items) WEFT_NO_ANALYSIS {
+  RunningWords words(code, pc_index);
+  while (words.Next()) {
+    items.push_back(words.owner());
+    items.push_back(words.position().path);
+    items.push_back(Word::Fixnum(words.position().line));
+    items.push_back(Word::Fixnum(words.position().column));
+  }
+}
+
 Outcome StoreFrames(Vm& vm, const StackState& state, Args args) WEFT_NO_ANALYSIS {
   // Of a stack that ran over nobody wants every call.
   constexpr size_t kMaxFrames = 10'000;
@@ -249,12 +260,7 @@ Outcome StoreFrames(Vm& vm, const StackState& state, Args args) WEFT_NO_ANALYSIS
     if (event != StackWalker::Event::kStaticFrame && event != StackWalker::Event::kDynamicFrame) {
       continue;
     }
-    const Code* code = walker.code();
-    const SourcePosition position = FindPosition(code, walker.pc_index());
-    items.push_back(code->owner);
-    items.push_back(position.path);
-    items.push_back(Word::Fixnum(position.line));
-    items.push_back(Word::Fixnum(position.column));
+    StoreRunningWords(walker.code(), walker.pc_index(), items);
   }
   return ArrayOf(vm, items, args, 0);
 }

@@ -1,9 +1,9 @@
 // What the library needs to report an error when little else works.
 #include "gc/check.h"
 #include "vm/fatal.h"
-#include "vm/line_table.h"
 #include "vm/primitives.h"
 #include "vm/primitives/operands.h"
+#include "vm/primitives/stack_views.h"
 #include "vm/stack_walker.h"
 #include "vm/vm.h"
 
@@ -29,11 +29,7 @@ Outcome PrimInnermostFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
       continue;
     }
     --left;
-    const SourcePosition position = FindPosition(walker.code(), walker.pc_index());
-    items.push_back(walker.code()->owner);
-    items.push_back(position.path);
-    items.push_back(Word::Fixnum(position.line));
-    items.push_back(Word::Fixnum(position.column));
+    StoreRunningWords(walker.code(), walker.pc_index(), items);
   }
   const Word array =
       vm.heap().Allocate(ShapeOf(TypeId::kArray), sizeof(Array) + items.size() * sizeof(Word));

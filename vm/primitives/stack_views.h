@@ -17,6 +17,8 @@ class Vm;
 Outcome ArrayOf(Vm& vm, const gc::RootVector& items, Args args, size_t result);
 
 // Result 0: four items a frame, innermost first: word or quotation, path/f, line, column.
+// Adds four items for each word that runs at an instruction: word or quotation, path, line, column.
+void StoreRunningWords(const Code* code, uint32_t pc_index, gc::RootVector& items);
 Outcome StoreFrames(Vm& vm, const StackState& state, Args args);
 
 }  // namespace weft

@@ -383,12 +383,7 @@ Outcome PrimContextSpawnFrames(Vm& vm, Args args) WEFT_NO_ANALYSIS {
     for (int64_t i = 0; i + 1 < noted->size(); i += 2) {
       if (!IsType(noted->elements[i], TypeId::kCode)) break;
       const auto* code = As<Code>(noted->elements[i]);
-      const SourcePosition position =
-          FindPosition(code, static_cast<uint32_t>(noted->elements[i + 1].AsFixnum()));
-      items.push_back(code->owner);
-      items.push_back(position.path);
-      items.push_back(Word::Fixnum(position.line));
-      items.push_back(Word::Fixnum(position.column));
+      StoreRunningWords(code, static_cast<uint32_t>(noted->elements[i + 1].AsFixnum()), items);
     }
   }
   return ArrayOf(vm, items, args, 0);
