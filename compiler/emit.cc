@@ -109,7 +109,7 @@ class Emitter {
     if (number != 0) return number;
     const Splice& call = unit_.splices[static_cast<size_t>(splice - 1)];
     // Splices nest a few deep only (splice.cc).
-    const uint32_t parent = CallNumber(call.call.splice);
+    const auto parent = call.is_last ? -1 : static_cast<int32_t>(CallNumber(call.call.splice));
     number = builder_.AddCall(call.word, call.path, parent, call.call.line, call.call.column);
     return number;
   }

@@ -589,6 +589,7 @@ bool Builder::ApplyByEffect(Word word, int tail) {
   }
   bool chosen = false;
   if (!ApplyChosenMethod(word, tail, &chosen)) return false;
+  if (!chosen && !ApplyLikelyMethod(word, tail, &chosen)) return false;
   if (chosen) return true;
   if (IsSmall(object, effect)) {
     unit_.DependOn(word, Dependency::kDefinition);
@@ -612,33 +613,38 @@ bool Builder::ApplyByEffect(Word word, int tail) {
     return true;
   }
 
+  EmitWordCall(word, effect, tail);
+  return true;
+}
+
+bool Builder::IsTailCall(const EffectCount& effect, int tail) const {
+  return tail == 0 && handler_ < 0 && !infer_only_ && !effect.terminated &&
+         static_cast<int>(s_.data.size()) == effect.inputs && effect.outputs == expected_outputs_;
+}
+
+void Builder::EmitWordCall(Word word, const EffectCount& effect, int tail) {
+  const Word info = As<WordObject>(word)->generic_info;
   Op call = Op::kCall;
   Op tail_call = Op::kTailCall;
-  if (IsType(object->generic_info, TypeId::kArray) &&
-      As<Array>(object->generic_info)->elements[kGenericKind] ==
+  if (IsType(info, TypeId::kArray) &&
+      As<Array>(info)->elements[kGenericKind] ==
           Word::Fixnum(static_cast<int64_t>(GenericKind::kSingle))) {
-    call = AccessorOp(As<Array>(object->generic_info), effect);
+    call = AccessorOp(As<Array>(info), effect);
     tail_call = Op::kTailCallGeneric;
   }
   // A word that never returns is called, so that a trace shows who called it.
   const bool is_accessor = call == Op::kSlotOf || call == Op::kSetSlotOf;
-  const bool in_tail = tail == 0 && !is_accessor && handler_ < 0 && !infer_only_ &&
-                       !effect.terminated && static_cast<int>(s_.data.size()) == effect.inputs &&
-                       effect.outputs == expected_outputs_;
+  const bool in_tail = !is_accessor && IsTailCall(effect, tail);
+  EmitCall(in_tail ? tail_call : call, effect.inputs, effect.outputs, word, 0);
   if (in_tail) {
-    EmitCall(tail_call, effect.inputs, effect.outputs, word, 0);
     Inst& inst = procedure_.blocks[static_cast<size_t>(s_.block)].insts.back();
     inst.kind = InstKind::kTailCall;
     inst.dsts.clear();
     s_.end = End::kReturned;
-    return true;
-  }
-  EmitCall(call, effect.inputs, effect.outputs, word, 0);
-  if (effect.terminated) {
+  } else if (effect.terminated) {
     Emit(InstKind::kStop, Op::kNop);
     s_.end = End::kTerminated;
   }
-  return true;
 }
 
 bool Builder::ApplyMacro(Word word, int tail) {
@@ -950,11 +956,25 @@ bool Builder::ApplyTypeTest(const Primitive& primitive, Word word) {
   return true;
 }
 
-// Two tests of the shape; a branch on the result is threaded through them later.
+// A test of the shape for each operand of unknown shape; a branch on the result is threaded through
+// them later.
 void Builder::EmitBothFixnums() {
-  const Operand operands[] = {OperandOf(Peek(1)), OperandOf(Peek(0))};
+  std::vector<Operand> operands;
+  bool known = true;
+  for (const int place : {1, 0}) {
+    const uint32_t shape = ShapeOfValue(Peek(place));
+    if (shape == kNoShape) {
+      operands.push_back(OperandOf(Peek(place)));
+    } else {
+      known = known && shape == ShapeOf(TypeId::kFixnum);
+    }
+  }
   Pop();
   Pop();
+  if (!known || operands.empty()) {
+    Push(unit_.Literal(Word::Bool(known)));
+    return;
+  }
   const int no = NewBlock();
   const int join = NewBlock();
   const VReg result = NewRegister();
@@ -1016,51 +1036,6 @@ bool Builder::ApplyBoa(Word word, int tail, bool* done) {
   EmitCall(Op::kNewTuple, slots, 1, layout, 0);
   MarkTop(static_cast<uint32_t>(object->shape.AsFixnum()));
   return true;
-}
-
-// A generic word whose object's shape is known: its method, without asking the object again.
-bool Builder::ApplyChosenMethod(Word word, int tail, bool* done) {
-  *done = false;
-  const Word info = As<WordObject>(word)->generic_info;
-  if (!IsType(info, TypeId::kArray) ||
-      As<Array>(info)->elements[kGenericKind] !=
-          Word::Fixnum(static_cast<int64_t>(GenericKind::kSingle))) {
-    return true;
-  }
-  const auto position = static_cast<int>(As<Array>(info)->elements[kGenericPosition].AsFixnum());
-  if (static_cast<size_t>(position) >= s_.data.size()) return true;
-  const uint32_t shape = ShapeOfValue(Peek(position));
-  if (shape == kNoShape || shape < gc::kFirstTupleShape) return true;
-  const Word method = CertainMethod(unit_.vm, word, shape);
-  EffectCount effect;
-  if (!method.IsPointer() || !ReadEffect(unit_.vm, As<WordObject>(method)->effect, &effect) ||
-      unit_.depth > Unit::kMaxDepth / 2) {
-    return true;
-  }
-  const Word layout = unit_.vm.layouts().get(shape - gc::kFirstTupleShape);
-  unit_.DependOnMethod(word, As<Layout>(layout)->class_word, method);
-  *done = true;
-  const int64_t flags = As<WordObject>(method)->flags.AsFixnum();
-  const auto slot = static_cast<int>(flags >> kFlagSlotShift & 0xFF);
-  // An object that has left this procedure may get another layout while it runs (its class may be
-  // defined anew), so its accessors look at it again. The field's number is for objects that have
-  // not left it (objects.cc).
-  if ((flags & kFlagReadsSlot) != 0 && effect.inputs == 1 && effect.outputs == 1) {
-    EmitCall(Op::kSlotOf, 1, 1, word, slot + 1);
-    return true;
-  }
-  if ((flags & kFlagWritesSlot) != 0 && effect.inputs == 2 && effect.outputs == 0) {
-    EmitCall(Op::kSetSlotOf, 2, 0, word, slot + 1);
-    return true;
-  }
-  // A method may call its generic again for another object.
-  bool plain_inline = false;
-  FindFrame(method, &plain_inline);
-  if (plain_inline) {
-    *done = false;
-    return true;
-  }
-  return ApplyWord(method, tail);
 }
 
 }  // namespace weft::compiler

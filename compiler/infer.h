@@ -82,7 +82,9 @@ class Builder {
   bool ApplyTypeTest(const Primitive& primitive, Word word) WEFT_NO_ALLOC;
   void EmitBothFixnums() WEFT_NO_ALLOC;
   bool MakeVirtual(Value::Kind kind) WEFT_NO_ALLOC;
-  bool ApplyChosenMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+  [[nodiscard]] bool IsTailCall(const EffectCount& effect, int tail) const;
+  // Calls a word for which nothing better was found.
+  void EmitWordCall(Word word, const EffectCount& effect, int tail) WEFT_NO_ALLOC;
   bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
   [[nodiscard]] bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
   bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
@@ -104,6 +106,10 @@ class Builder {
   // only one that can run.
   bool Merge(const State& start, std::vector<State>& ends, int taken, Word word) WEFT_NO_ALLOC;
   bool Unbalanced(const State& start, const std::vector<State>& ends, Word word);
+
+  // methods.cc
+  bool ApplyChosenMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+  bool ApplyLikelyMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
 
   // splice.cc
   bool CanSplice(Word word, const EffectCount& effect) const WEFT_NO_ALLOC;

@@ -94,6 +94,7 @@ bool Builder::ApplySplice(Word word, const EffectCount& effect, int tail, bool* 
     splice.path = As<Array>(source)->elements[0];
   }
   splice.call = position_;
+  splice.is_last = IsTailCall(effect, tail);
   unit_.splices.push_back(splice);
   const auto number = static_cast<int32_t>(unit_.splices.size());
   // The word's text stands in none of the texts that are being followed.

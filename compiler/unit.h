@@ -32,6 +32,7 @@ struct Splice {
   Word word = gc::kFalse;
   Word path = gc::kFalse;  // of the word's text
   Position call;
+  bool is_last = false;  // a tail call: nothing of the caller is left
 };
 
 // How a unit depends on a word; redefinition recompiles accordingly.

@@ -172,7 +172,7 @@ void CodeBuilder::AddPlainMap(uint32_t n) {
   AddMap(std::vector<bool>(n, true), items, {});
 }
 
-uint32_t CodeBuilder::AddCall(Word word, Word path, uint32_t parent, uint32_t line,
+uint32_t CodeBuilder::AddCall(Word word, Word path, int32_t parent, uint32_t line,
                               uint32_t column) {
   calls_.push_back(word);
   calls_.push_back(path);

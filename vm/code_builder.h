@@ -79,9 +79,9 @@ class CodeBuilder {
   // The instructions from here on come from this place of the source, inside a call that was
   // followed in place (AddCall), or not (0).
   void SetPosition(uint32_t line, uint32_t column, uint32_t call = 0);
-  // Number of a call whose word is followed in place; `parent`: number of the one it stands in, or
-  // 0. See vm/line_table.h.
-  uint32_t AddCall(Word word, Word path, uint32_t parent, uint32_t line,
+  // Number of a call whose word is followed in place; `parent`: number of the one it stands in, 0:
+  // none, -1: a tail call. See vm/line_table.h.
+  uint32_t AddCall(Word word, Word path, int32_t parent, uint32_t line,
                    uint32_t column) WEFT_NO_ALLOC;
 
   // The Code object, or f. If the first instruction is an entry with charge 0, it gets its charge

@@ -114,7 +114,7 @@ bool RunningWords::Next() {
   const int64_t parent = call[2].IsFixnum() ? call[2].AsFixnum() : 0;
   const int64_t place = call[3].IsFixnum() ? call[3].AsFixnum() : 0;
   // A call stands in one with a smaller number.
-  call_ = parent >= 0 && parent < call_ ? parent : 0;
+  call_ = parent >= -1 && parent < call_ ? parent : 0;
   line_ = place >> 24;
   column_ = place & 0xFFFFFF;
   return true;

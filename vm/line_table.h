@@ -7,7 +7,8 @@
 // A third element says which words the compiler followed in place of calls (compiler/splice.cc), so
 // that traces name them: { spans word path parent place ... }, four to each such call. spans is a
 // byte array of rows of two numbers: instructions since the row before, number of the call that the
-// instruction belongs to (0: none, else counted from 1). parent: the call that this one stands in;
+// instruction belongs to (0: none, else counted from 1). parent: the call that this one stands in,
+// -1 for a tail call, of whose caller nothing is left;
 // place: line << 24 | column of the call. Rows inside a call are places of the word's own path.
 #ifndef WEFT_VM_LINE_TABLE_H_
 #define WEFT_VM_LINE_TABLE_H_
