@@ -439,6 +439,11 @@ bool Builder::ApplyWord(Word word, int tail) {
         return ApplyBody(word, primitive.body, primitive.counts, tail);
       case PrimitiveKind::kFunction:
         if (!Need(primitive.counts.inputs, word)) return false;
+        if ((flags & kFlagFoldable) != 0) {
+          bool done = false;
+          if (!ApplyFolded(word, tail, &done)) return false;
+          if (done) return true;
+        }
         if (primitive.function == PrimCurry && ApplyPair(Value::kCurried)) return true;
         if (primitive.function == PrimCompose && ApplyPair(Value::kComposed)) return true;
         if (ApplyTypeTest(primitive, word)) return true;
@@ -455,6 +460,11 @@ bool Builder::ApplyWord(Word word, int tail) {
         }
         return true;
     }
+  }
+  if ((flags & kFlagFoldable) != 0) {
+    bool done = false;
+    if (!ApplyFolded(word, tail, &done)) return false;
+    if (done) return true;
   }
   // Classes push themselves, as symbols do.
   if ((flags & kFlagSymbol) != 0 ||
@@ -732,96 +742,6 @@ bool Builder::Expand(Word word, int literal_count, int tail) {
 // --- intrinsics
 // --------------------------------------------------------------------------------------
 
-namespace {
-
-template <class T>
-bool FoldComparison(Op op, T a, T b, Word* result) {
-  switch (op) {
-    case Op::kLess:
-      *result = Word::Bool(a < b);
-      return true;
-    case Op::kLessEq:
-      *result = Word::Bool(a <= b);
-      return true;
-    case Op::kNumEq:
-      *result = Word::Bool(a == b);
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool FoldFloats(Op op, double a, double b, Word* result) {
-  double value = 0;
-  switch (op) {
-    case Op::kAdd:
-      value = a + b;
-      break;
-    case Op::kSub:
-      value = a - b;
-      break;
-    case Op::kMul:
-      value = a * b;
-      break;
-    case Op::kDiv:
-      value = a / b;
-      break;
-    default:
-      return FoldComparison(op, a, b, result);
-  }
-  // What would trap, or what a NaN's payload is, is left to run time.
-  if (!std::isfinite(value)) return false;
-  *result = Word::FloatBits(value);
-  return result->IsImmediateFloat();
-}
-
-// The result for literal operands, if it is certain and immediate.
-bool Fold(Op op, const Word* x, Word* result) {
-  if (op == Op::kNot) {
-    *result = Word::Bool(x[0].IsFalse());
-    return true;
-  }
-  if (op == Op::kEq) {
-    // Distinct literal objects are distinct; of equal bits they are the same.
-    *result = Word::Bool(x[0] == x[1]);
-    return true;
-  }
-  if (x[0].IsImmediateFloat() && x[1].IsImmediateFloat()) {
-    return FoldFloats(op, x[0].AsImmediateFloat(), x[1].AsImmediateFloat(), result);
-  }
-  if (!x[0].IsFixnum() || !x[1].IsFixnum()) return false;
-  const int64_t a = x[0].AsFixnum();
-  const int64_t b = x[1].AsFixnum();
-  int64_t value = 0;
-  switch (op) {
-    case Op::kAdd:
-      value = a + b;
-      break;
-    case Op::kSub:
-      value = a - b;
-      break;
-    case Op::kMul:
-      if (__builtin_mul_overflow(a, b, &value)) return false;
-      break;
-    case Op::kBitAnd:
-      value = a & b;
-      break;
-    case Op::kBitOr:
-      value = a | b;
-      break;
-    case Op::kBitXor:
-      value = a ^ b;
-      break;
-    default:
-      return FoldComparison(op, a, b, result);
-  }
-  if (!Word::FitsFixnum(value)) return false;
-  *result = Word::Fixnum(value);
-  return true;
-}
-
-}  // namespace
-
 bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
   const Intrinsic& intrinsic = kIntrinsics[row];
   const OpInfo& info = InfoOf(intrinsic.op);
@@ -864,11 +784,14 @@ bool Builder::ApplyIntrinsic(Word word, int row, int tail, bool* done) {
     }
     Word result = gc::kFalse;
     if (known && intrinsic.swapped) std::swap(literals[0], literals[1]);
-    if (known && Fold(intrinsic.op, literals, &result)) {
+    if (known && FoldNatively(intrinsic.op, literals, &result)) {
       for (int i = 0; i < intrinsic.inputs; ++i) Pop();
       Push(unit_.Literal(result));
       return true;
     }
+    bool folded = false;
+    if (known && !ApplyFolded(word, tail, &folded)) return false;
+    if (folded) return true;
   }
   absl::InlinedVector<Operand, 3> operands;
   for (int i = intrinsic.inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));

@@ -111,6 +111,9 @@ class Builder {
   bool ApplyChosenMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyLikelyMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
 
+  // fold.cc
+  bool ApplyFolded(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+
   // splice.cc
   bool CanSplice(Word word, const EffectCount& effect) const WEFT_NO_ALLOC;
   bool ApplySplice(Word word, const EffectCount& effect, int tail, bool* done) WEFT_NO_ALLOC;
@@ -176,6 +179,9 @@ class Builder {
   int expected_outputs_ = -1;
   bool wrong_outputs_ = false;
 };
+
+// The result of an operation on literals (fold.cc), if it is certain and immediate.
+bool FoldNatively(Op op, const Word* x, Word* result) WEFT_NO_ALLOC;
 
 }  // namespace weft::compiler
 

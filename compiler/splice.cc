@@ -20,10 +20,6 @@ constexpr int kMaxNesting = 5;
 constexpr size_t kMaxSplices = 400;   // in one unit, tried or done
 constexpr int kMaxRegisters = 2'000;  // beyond which a procedure is large enough
 
-bool IsInImage(Word word) {
-  return word.bits >= gc::kImageBase && word.bits < gc::kImageBase + gc::kImageSpan;
-}
-
 // Code without loops and subroutines that calls one other word at most.
 bool IsSmallCode(const Code* code) WEFT_NO_ALLOC {
   const uint32_t* at = code->instructions();

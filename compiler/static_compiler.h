@@ -7,7 +7,8 @@
 //   (compile) ( callable declared/f answers -- code/f report )
 //     code:     report is { word how word how ... }: what the code depends on. how: 1 the word's
 //               effect, 2 its definition was inlined, 3 its layout as a class, 4 three in a row: a
-//               generic, a class and the method that was chosen for it
+//               generic, a class and the method that was chosen for it, 5 what it leaves for
+//               literals, and so everything that it calls
 //     request:  f, report { "expand" macro literals }; answers are { { macro literals quot } ... }
 //     error:    f, report { kind word data position }: word is the word concerned (or a quotation),
 //               position { path line column } or f. Kinds and data:

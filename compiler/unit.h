@@ -36,7 +36,8 @@ struct Splice {
 };
 
 // How a unit depends on a word; redefinition recompiles accordingly.
-enum class Dependency : int { kEffect = 1, kDefinition = 2, kClass = 3 };
+// kFolded: its result depends on whatever the word calls.
+enum class Dependency : int { kEffect = 1, kDefinition = 2, kClass = 3, kFolded = 5 };
 
 // That `method` is what `generic` runs for objects of `class_word` is built into the code.
 struct ChosenMethod {
@@ -175,7 +176,7 @@ struct Unit {
     return Add(value);
   }
   void DependOn(Word word, Dependency how) {
-    if (seen_dependencies.insert(word.bits << 2 | static_cast<uint64_t>(how)).second) {
+    if (seen_dependencies.insert(word.bits << 3 | static_cast<uint64_t>(how)).second) {
       dependencies.emplace_back(word, how);
     }
   }
@@ -190,6 +191,10 @@ struct Unit {
   bool Fail(const char* kind, Word word, Position position);
 };
 
+// Is it part of the library that the VM was started with?
+inline bool IsInImage(Word word) {
+  return word.bits >= gc::kImageBase && word.bits < gc::kImageBase + gc::kImageSpan;
+}
 // The layout a class word stands for; f if it is no tuple class.
 Word LayoutOfClass(Word class_word) WEFT_NO_ALLOC;
 // The layout that a special object names; null if there is none yet.
