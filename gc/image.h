@@ -22,6 +22,7 @@ namespace weft::gc {
 
 struct ImageParts {
   std::vector<Word> roots;     // in the order the VM saved them
+  std::vector<Word> first;     // when saving: objects to lay out before all others, as they come
   uint64_t cell_bytes = 0;     // used part of the cell space, from kCellBase
   uint64_t user_data[8] = {};  // counters of the VM (next shape, ...); not the identity counter,
                                // which gc/ saves itself

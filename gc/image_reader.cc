@@ -144,24 +144,12 @@ absl::Status ImageReader::Map() {
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     return absl::ErrnoToStatus(error, absl::StrCat("cannot map the cells of ", path_));
   }
-  // Kernels map the pages around a faulting one too, two MiB of them where the file lies in the
-  // page cache in large pieces, but not beyond the mapping. The advice splits it: what a program
-  // touches does not bring in what it does not.
+  // What is rarely looked at is not read ahead, nor mapped with what is used beside it.
   const uint64_t cold = kImageBase + uint64_t{header_.hot_pages} * kPageBytes;
   const uint64_t tables = RoundDown(kImageBase + header_.start_offset, kPageBytes);
   if (cold < tables) {
     (void)madvise(reinterpret_cast<void*>(cold), tables - cold, MADV_RANDOM);
   }
-  // The part that is used is split, too: every other piece is left out of core dumps, which has no
-  // other effect.
-  const auto split = [](uint64_t begin, uint64_t end) {
-    constexpr uint64_t kPiece = uint64_t{32} << 10;
-    for (uint64_t at = begin; at + kPiece < end; at += 2 * kPiece) {
-      (void)madvise(reinterpret_cast<void*>(at), kPiece, MADV_DONTDUMP);
-    }
-  };
-  split(kImageBase, std::min(cold, tables));
-  split(kCellBase, kCellBase + cell_bytes);
   Heap::Spaces& spaces = *heap_.spaces_;
   spaces.image.begin = kImageBase + kPageBytes;
   spaces.image.end = spaces.image.begin + header_.object_bytes;

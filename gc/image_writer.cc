@@ -85,8 +85,9 @@ class ImageWriter final : public ImageMap {
     next_ += heap_.SizeOf(object);
     order_.push_back(object);
   }
-  // Objects without references go behind the others, among the first `hot` and among the rest.
-  void MoveLeavesBehind(size_t hot);
+  // Objects without references go behind the others, among those up to `hot` and among the rest;
+  // the first ones stay where they are.
+  void MoveLeavesBehind(size_t first, size_t hot);
   void CopyObjects(char* file) WEFT_NO_ANALYSIS;
   absl::Status WriteFile(const std::string& path, const std::string& file);
 
@@ -98,13 +99,13 @@ class ImageWriter final : public ImageMap {
   uint64_t hot_end_ = 0;  // address behind the last object that is not cold
 };
 
-void ImageWriter::MoveLeavesBehind(size_t hot) {
+void ImageWriter::MoveLeavesBehind(size_t first, size_t hot) {
   const ShapeTable& shapes = heap_.spaces_->shapes;
   const auto has_references = [&](const Object* object) {
     return ShapeTable::HasReferences(shapes.Of(object));
   };
   const auto middle = order_.begin() + static_cast<ptrdiff_t>(hot);
-  std::stable_partition(order_.begin(), middle, has_references);
+  std::stable_partition(order_.begin() + static_cast<ptrdiff_t>(first), middle, has_references);
   std::stable_partition(middle, order_.end(), has_references);
   next_ = kImageBase + kPageBytes;
   for (size_t i = 0; i < order_.size(); ++i) {
@@ -138,9 +139,16 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
   if (id.size() > kImageIdBytes) return absl::InvalidArgumentError("the image's id is too long");
   {
     RootVector roots(heap_);
+    RootVector first(heap_);
     for (Word root : parts.roots) roots.push_back(root);
+    for (Word object : parts.first) first.push_back(object);
     heap_.CollectFull();  // empties the nursery; mature objects do not move
     Enqueuer enqueuer(*this);
+    for (size_t i = 0; i < first.size(); ++i) {
+      Word object = first.get(i);
+      enqueuer.Visit(&object);
+    }
+    const size_t first_count = order_.size();
     for (size_t i = 0; i < roots.size(); ++i) {
       Word root = roots.get(i);
       enqueuer.Visit(&root);
@@ -159,7 +167,7 @@ absl::Status ImageWriter::Write(const std::string& path, absl::string_view id,
       Enqueue(enqueuer.cold[i]);
       trace_all();
     }
-    MoveLeavesBehind(hot);
+    MoveLeavesBehind(first_count, hot);
 
     ImageHeader header;
     std::memset(static_cast<void*>(&header), 0, sizeof(header));

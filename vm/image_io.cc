@@ -108,15 +108,28 @@ bool IsColdSlot(const gc::Object* holder, const Word* slot) {
 
 }  // namespace
 
-absl::Status SaveVmImage(Vm& vm, const std::string& path) WEFT_NO_ANALYSIS {
+absl::Status SaveVmImage(Vm& vm, const std::string& path, const gc::Root& first) WEFT_NO_ANALYSIS {
   DropWhatCodeHas(vm);
   gc::ImageParts parts;
   for (size_t i = 0; i < vm.specials().size(); ++i) parts.roots.push_back(vm.specials().get(i));
   for (size_t i = 0; i < vm.layouts().size(); ++i) parts.roots.push_back(vm.layouts().get(i));
+  // Loading reads all layouts.
+  for (size_t i = 0; i < vm.layouts().size(); ++i) parts.first.push_back(vm.layouts().get(i));
+  if (IsType(first.get(), TypeId::kArray)) {
+    const auto* array = As<Array>(first.get());
+    for (int64_t i = 0; i < array->size(); ++i) {
+      const Word object = array->elements[i];
+      parts.first.push_back(object);
+      if (!IsType(object, TypeId::kCode)) continue;
+      const auto* code = As<Code>(object);
+      const Word* literals = code->literals;
+      parts.first.insert(parts.first.end(), literals, literals + code->literal_count.AsFixnum());
+    }
+  }
   parts.user_data[kSpecialCount] = vm.specials().size();
   parts.user_data[kLayoutCount] = vm.layouts().size();
-  // Caches inside the image are void: the loaded VM starts with the next epoch.
-  parts.user_data[kDispatchEpoch] = vm.cells().dispatch_epoch() + 1;
+  // Inline caches inside the image are void, those of generics are not.
+  parts.user_data[kDispatchEpoch] = vm.cells().dispatch_epoch();
   parts.cell_bytes = vm.cells().bytes_in_use();
   gc::ImageHooks hooks;
   hooks.is_cold = IsColdSlot;

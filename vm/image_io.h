@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "gc/handle.h"
 #include "gc/no_alloc.h"
 
 namespace weft {
@@ -18,7 +19,8 @@ class Vm;
 // The id that this binary's images carry.
 std::string ImageId();
 
-absl::Status SaveVmImage(Vm& vm, const std::string& path) WEFT_ALLOCATES;
+// `first`: an array of objects that a start touches, or f. They lie together in the image.
+absl::Status SaveVmImage(Vm& vm, const std::string& path, const gc::Root& first) WEFT_ALLOCATES;
 
 // Fills a fresh VM (Vm::Create, no cells attached yet). `foreign`: not the image built with the
 // binary, so its checksum is read and its bytecode verified.

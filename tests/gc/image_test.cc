@@ -163,6 +163,29 @@ TEST_F(ImageTest, ALoadedImageSavesToTheSameBytes) {
   EXPECT_TRUE(ReadFile(path_) == first);
 }
 
+TEST_F(ImageTest, FirstObjectsLieAtTheFrontInTheirOrder) {
+  {
+    auto heap = MakeHeap();
+    Root top(*heap);
+    Build(*heap, 1000, &top);
+    ImageParts parts;
+    parts.roots = {top.get()};
+    parts.cell_bytes = 2 * sizeof(TestCell);
+    // Neither what is no object nor one that comes twice takes room.
+    parts.first = {Field(top.get(), 500), Word::Fixnum(7), Field(top.get(), 20),
+                   Field(top.get(), 500)};
+    ASSERT_TRUE(SaveImage(*heap, path_, "test id", parts, TestHooks()).ok());
+  }
+  auto heap = MakeHeap();
+  auto parts = LoadImage(*heap, path_, "test id", true);
+  ASSERT_TRUE(parts.ok()) << parts.status();
+  const Word array = parts->roots[0];
+  Check(*heap, array, 1000);
+  const uint64_t front = Field(array, 500).Address();
+  EXPECT_EQ(front, kImageBase + kPageBytes);
+  EXPECT_EQ(Field(array, 20).Address(), front + heap->SizeOf(ObjectAt(Field(array, 500))));
+}
+
 TEST_F(ImageTest, FindObjectKnowsEveryAddressOfTheImage) {
   Save(3000);
   auto heap = MakeHeap();

@@ -531,7 +531,12 @@ Outcome PrimGcStatistics(Vm& vm, Args args) {
 Outcome PrimSaveImage(Vm& vm, Args args) {
   std::string path;
   if (!ReadPath(args, 0, &path)) return BadPath(vm, args, 0);
-  const absl::Status status = SaveVmImage(vm, path);
+  gc::Root first(vm.heap());
+  {
+    const gc::NoAlloc scope;
+    first.set(args.get(1));
+  }
+  const absl::Status status = SaveVmImage(vm, path, first);
   if (!status.ok()) {
     const gc::Root message(vm.heap(), MakeString(vm.heap(), std::string(status.message())));
     Word text;
