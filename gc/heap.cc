@@ -175,7 +175,10 @@ Word Heap::AllocateSlow(uint32_t shape, size_t bytes) {
   bool stress = options_.stress_rate != 0;
   if (stress) Stress();
   uint64_t limit = nursery_begin_ + (stress ? nursery_span_ : nursery_bytes_);
-  if (bytes > limit - nursery_top_) {
+  // Stores may have made enough to do for one pause already.
+  const bool busy = !stress && nursery_top_ != nursery_begin_ &&
+                    spaces_->DirtyCards(cards_) * MinorCollector::kScatteredCardWork > kMinorWork;
+  if (busy || bytes > limit - nursery_top_) {
     CollectForSpace(0);
     nursery_top_ = nursery_end_ = spaces_->nursery_start = nursery_begin_;
   }
@@ -314,6 +317,7 @@ uint64_t Heap::RunMinor() {
 // last one did.
 void Heap::SetNurserySize(uint64_t work_ns) {
   born_dirty_ = 0;
+  spaces_->card_sampler.Reset();
   if (work_ns > kMinorWork) {
     nursery_bytes_ = nursery_bytes_ * kMinorWork / work_ns;
   } else if (work_ns < kMinorWork / 2) {

@@ -45,7 +45,8 @@
 // so that a collection stays below a millisecond. Cards are looked at by the 64, without their
 // objects: 2 MiB of them for a gigabyte. A large object is born with dirty cards; who fills it
 // with what is not young says so (CleanNew), and a minor collection comes early where much of
-// that kind is born.
+// that kind is born. It comes early, too, where stores have dirtied many cards of old objects: how
+// many is guessed from a few lines of the table at every chunk of nursery (card_sampler.h).
 //
 // *The mature space* is collected in cycles of small steps (cycle.cc), and in one pause where that
 // is asked for. They mark with an explicit stack of bounded size; when it overflows, objects are
@@ -70,6 +71,32 @@
 #include "gc/handle.h"
 
 namespace weft::gc {
+namespace {
+
+// Cards are looked at a little later than they are found: their memory is on its way meanwhile.
+class CardQueue {
+ public:
+  template <class F>
+  void Push(uint64_t card, F scan) {
+    for (uint64_t line = card; line != card + CardTable::kCardBytes; line += kCacheLine) {
+      __builtin_prefetch(reinterpret_cast<const void*>(line), 1);
+    }
+    if (pushed_ >= kAhead) scan(cards_[pushed_ % kAhead]);
+    cards_[pushed_++ % kAhead] = card;
+  }
+  template <class F>
+  void Finish(F scan) {
+    for (size_t i = pushed_ - std::min(pushed_, kAhead); i < pushed_; ++i) scan(cards_[i % kAhead]);
+  }
+
+ private:
+  static constexpr size_t kAhead = 8;
+  static constexpr uint64_t kCacheLine = 64;
+  uint64_t cards_[kAhead] = {};
+  size_t pushed_ = 0;
+};
+
+}  // namespace
 
 MinorCollector::MinorCollector(Heap& heap)
     : heap_(heap),
@@ -133,28 +160,39 @@ void MinorCollector::ScanCards() {
   // The cards alone are looked at, in one sweep: with many blocks their heads would cost more.
   // Blocks that promotion adds meanwhile hold no dirty card.
   const MatureSpace& mature = spaces_.mature;
+  CardQueue in_blocks;
+  const auto scan_in_block = [&](uint64_t card) {
+    mature.ForEachBetween(card, card + CardTable::kCardBytes,
+                          [&](Object* object) { ScanOnCard(object, card); });
+  };
   Heap::Spaces::ForEachYoungCard(cards, mature.block_address(0),
                                  mature.block_address(mature.block_count()), [&](uint64_t card) {
-                                   mature.ForEachBetween(
-                                       card, card + CardTable::kCardBytes,
-                                       [&](Object* object) { ScanOnCard(object, card); });
+                                   ++cards_;
                                    clean(card);
+                                   in_blocks.Push(card, scan_in_block);
                                  });
+  in_blocks.Finish(scan_in_block);
   // An object with a trace hook (captured stacks of megabytes) can only be walked from its start:
   // once for all its cards.
   const Object* traced = nullptr;
-  Heap::Spaces::ForEachYoungCard(
-      cards, spaces_.large.begin(), spaces_.large.end(), [&](uint64_t card) {
-        Object* object = spaces_.large.FindObject(card);
-        if (object != nullptr && spaces_.shapes.Of(object).trace == nullptr) {
-          ScanOnCard(object, card);
-        } else if (object != nullptr && object != traced) {
-          shade_ = IsShaded(object);
-          spaces_.shapes.Trace(object, *this);
-          traced = object;
-        }
-        clean(card);
-      });
+  CardQueue in_pages;
+  const auto scan_in_page = [&](uint64_t card) {
+    Object* object = spaces_.large.FindObject(card);
+    if (object != nullptr && spaces_.shapes.Of(object).trace == nullptr) {
+      ScanOnCard(object, card);
+    } else if (object != nullptr && object != traced) {
+      shade_ = IsShaded(object);
+      spaces_.shapes.Trace(object, *this);
+      traced = object;
+    }
+  };
+  Heap::Spaces::ForEachYoungCard(cards, spaces_.large.begin(), spaces_.large.end(),
+                                 [&](uint64_t card) {
+                                   ++cards_;
+                                   clean(card);
+                                   in_pages.Push(card, scan_in_page);
+                                 });
+  in_pages.Finish(scan_in_page);
 }
 
 void MinorCollector::Drain() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gc/address_space.h"
+#include "gc/card_sampler.h"
 #include "gc/card_table.h"
 #include "gc/heap.h"
 #include "gc/large_space.h"
@@ -112,9 +113,17 @@ struct Heap::Spaces {
   std::vector<Object*> promoted;  // copied by the running minor collection, not traced yet
   std::vector<Object*> weak;      // weak references met by the running minor collection
   MarkCycle cycle;
+  CardSampler card_sampler;
 
   uint64_t stress_state = 0;
   uint64_t stress_minors = 0;
+
+  // About how many cards of old objects are dirty. Called at equal intervals of allocation.
+  uint64_t DirtyCards(CardTable& cards) {
+    return card_sampler.Estimate(cards, mature.block_address(0),
+                                 mature.block_address(mature.block_count()), large.begin(),
+                                 large.end());
+  }
 
   // Calls f(first_card_address) for every card in [begin, end) that has kYoung, eight at a time.
   // REQUIRES: the cards of the range fill whole words (page-aligned range).

@@ -1,5 +1,9 @@
 #include "gc/card_table.h"
 
+#include <algorithm>
+#include <vector>
+
+#include "gc/card_sampler.h"
 #include "tests/gc/gc_testing.h"
 
 namespace weft::gc {
@@ -75,6 +79,52 @@ TEST(CardTest, HookShapesAreTracedOnTheirCards) {
     ASSERT_EQ(Field(Field(hooks.get(i), 0), 0), Word::Fixnum(static_cast<int64_t>(i % 100)));
   }
   EXPECT_TRUE(heap->Verify().ok()) << heap->Verify();
+}
+
+TEST(CardTest, StoresAllOverALargeArrayBringTheNextCollectionForward) {
+  auto heap = MakeHeap();
+  constexpr size_t kCards = 20000;
+  constexpr size_t kSlots = CardTable::kCardBytes / 8;
+  Root array(*heap, NewArray(*heap, kCards * kSlots));
+  heap->CollectFull();
+  for (int round = 0; round < 8; ++round) heap->CollectMinor();  // the nursery grows to its span
+  const uint64_t before = heap->statistics().minor_collections;
+  for (size_t i = 0; i < kCards; ++i) {
+    Word pair = heap->Allocate(kPairShape, 24);
+    SetField(*heap, array.get(), 1 + i * 7919 % kCards * kSlots, pair);
+  }
+  // 24 bytes a card: the nursery was never full.
+  EXPECT_GE(heap->statistics().minor_collections - before, 5u);
+  ASSERT_TRUE(heap->Verify().ok()) << heap->Verify();
+}
+
+TEST(CardSamplerTest, GuessesFromAFewLines) {
+  constexpr uint64_t kCards = uint64_t{1} << 20;
+  constexpr uint64_t kBegin = uint64_t{1} << 40;
+  constexpr uint64_t kMiddle = kBegin + kCards / 4 * CardTable::kCardBytes;
+  constexpr uint64_t kEnd = kBegin + kCards * CardTable::kCardBytes;
+  std::vector<uint8_t> table(kCards);
+  CardTable cards;
+  cards.set_biased(table.data() - (kBegin >> CardTable::kCardShift));
+  CardSampler sampler;
+  EXPECT_EQ(sampler.Estimate(cards, kBegin, kMiddle, kMiddle, kEnd), 0u);
+  sampler.Reset();
+  uint64_t guess = 0;
+  for (uint64_t dirty = 0, turn = 0; turn < 20; ++turn) {
+    for (int i = 0; i < 1000; ++i) table[dirty++ * 7919 % kCards] = CardTable::kYoung;
+    guess = sampler.Estimate(cards, kBegin, kMiddle, kMiddle, kEnd);
+  }
+  EXPECT_GT(guess, 15000u);
+  EXPECT_LT(guess, 25000u);
+  // A small heap is looked at wholly.
+  sampler.Reset();
+  std::fill(table.begin(), table.end(), uint8_t{0});
+  table[3] = table[4000] = CardTable::kYoung;
+  table[5000] = CardTable::kWritten;
+  EXPECT_EQ(
+      sampler.Estimate(cards, kBegin, kBegin + 64 * CardTable::kCardBytes,
+                       kBegin + 64 * CardTable::kCardBytes, kBegin + 6400 * CardTable::kCardBytes),
+      2u);
 }
 
 }  // namespace
