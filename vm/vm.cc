@@ -8,6 +8,7 @@
 #include "vm/heap_layouts.h"
 #include "vm/io/io.h"
 #include "vm/observer.h"
+#include "vm/regexps.h"
 #include "vm/scheduler.h"
 #include "vm/strings.h"
 
@@ -27,6 +28,7 @@ Vm::Vm(const Options& options, std::unique_ptr<gc::Heap> heap, CompilerInterface
   specials_.resize(static_cast<size_t>(Special::kCount));
   scheduler_ = std::make_unique<Scheduler>(*this);
   observer_ = std::make_unique<Observer>(*this);
+  regexps_ = std::make_unique<Regexps>();
   uint32_t observed = 0;
   if (options.trace_ops) observed |= Observer::kTrace;
   if (options.op_stats) observed |= Observer::kOpcodes;

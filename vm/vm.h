@@ -24,6 +24,7 @@
 namespace weft {
 
 class Observer;
+class Regexps;
 class Scheduler;
 namespace io {
 class Io;
@@ -58,6 +59,7 @@ class Vm {
   Scheduler& scheduler() { return *scheduler_; }
   io::Io& io() { return *io_; }
   Observer& observer() { return *observer_; }
+  Regexps& regexps() { return *regexps_; }
   CompilerInterface& compiler() { return *compiler_; }
   const Options& options() const { return options_; }
   Context* current() const { return current_; }
@@ -116,6 +118,7 @@ class Vm {
   std::unique_ptr<CellSpace> cells_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<Regexps> regexps_;
   std::unique_ptr<io::Io> io_;  // after the scheduler: goes before it
   CompilerInterface* compiler_;
   Context* current_ = nullptr;
