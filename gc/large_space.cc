@@ -6,8 +6,10 @@ namespace weft::gc {
 namespace {
 
 constexpr size_t kGrowBytes = size_t{1} << 21;
-// Freed runs from this length on go back to the kernel; shorter ones are cleared when reused.
-constexpr size_t kReleaseBytes = size_t{1} << 18;
+// Freed pages are kept, and cleared when reused, which costs a fraction of faulting them in anew.
+// Beyond so many of them, runs from this length on go back to the kernel.
+constexpr size_t kKeepPages = (size_t{32} << 20) / kPageBytes;
+constexpr size_t kReleasePages = (size_t{1} << 18) / kPageBytes;
 
 }  // namespace
 
@@ -26,9 +28,13 @@ bool LargeSpace::Extend(size_t pages) {
   size_t top = top_pages_ + pages;
   if (top > span_.reserved() / kPageBytes) return false;
   if (!table_span_.Ensure(top * sizeof(Page))) return false;
-  if (!CommitPages(reinterpret_cast<uint64_t>(cards_->CardOf(AddressOf(top_pages_))),
-                   reinterpret_cast<uint64_t>(cards_->CardOf(AddressOf(top))))) {
-    return false;
+  if (top > carded_pages_) {
+    const size_t carded = RoundUp(top, kGrowBytes / kPageBytes);
+    if (!CommitPages(reinterpret_cast<uint64_t>(cards_->CardOf(AddressOf(carded_pages_))),
+                     reinterpret_cast<uint64_t>(cards_->CardOf(AddressOf(carded))))) {
+      return false;
+    }
+    carded_pages_ = carded;
   }
   return span_.Ensure(top * kPageBytes);
 }
@@ -39,6 +45,19 @@ void LargeSpace::SetFree(size_t first, size_t pages) {
     table_[end].mark = 0;
     table_[end].pages = static_cast<uint32_t>(pages) & 0x7FFFFFFF;
   }
+}
+
+void LargeSpace::AddRun(const Run& run) {
+  SetFree(run.first, run.pages);
+  if (!run.zeroed) dirty_pages_ += run.pages;
+  free_.insert(run);
+}
+
+LargeSpace::Run LargeSpace::TakeRun(std::set<Run>::iterator place) {
+  const Run run = *place;
+  if (!run.zeroed) dirty_pages_ -= run.pages;
+  free_.erase(place);
+  return run;
 }
 
 bool LargeSpace::EnsureRoom(size_t bytes) {
@@ -53,13 +72,9 @@ Object* LargeSpace::Allocate(size_t bytes) {
   size_t first = top_pages_;
   auto run = free_.lower_bound(Run{pages, 0, false});
   if (run != free_.end()) {
-    Run found = *run;
-    free_.erase(run);
+    const Run found = TakeRun(run);
     first = found.first;
-    if (found.pages > pages) {
-      SetFree(first + pages, found.pages - pages);
-      free_.insert(Run{found.pages - pages, first + pages, found.zeroed});
-    }
+    if (found.pages > pages) AddRun(Run{found.pages - pages, first + pages, found.zeroed});
     if (!found.zeroed) {
       std::memset(reinterpret_cast<void*>(AddressOf(first)), 0, pages * kPageBytes);
     }
@@ -82,10 +97,12 @@ void LargeSpace::AbandonMarks() {
 size_t LargeSpace::Free(size_t first, bool poison) {
   size_t pages = table_[first].pages;
   bool zeroed = false;
-  if (pages * kPageBytes >= kReleaseBytes) {
-    ReleasePages(AddressOf(first), AddressOf(first + pages));
-    zeroed = true;
-  } else if (poison) {
+  const auto release = [&] {
+    zeroed = dirty_pages_ + pages > kKeepPages && pages >= kReleasePages;
+    if (zeroed) ReleasePages(AddressOf(first), AddressOf(first + pages));
+  };
+  release();
+  if (poison && !zeroed) {
     std::memset(reinterpret_cast<void*>(AddressOf(first)), 0xAB, pages * kPageBytes);
   }
   for (size_t k = 0; k < pages; ++k) table_[first + k].head = 0;
@@ -93,20 +110,15 @@ size_t LargeSpace::Free(size_t first, bool poison) {
     auto run = free_.find(Run{table_[run_first].pages, run_first, false});
     WEFT_DCHECK(run != free_.end());
     zeroed = zeroed && run->zeroed;
-    pages += run->pages;
-    free_.erase(run);
+    pages += TakeRun(run).pages;
   };
   if (first + pages < top_pages_ && table_[first + pages].head == 0) join(first + pages);
   if (first > 0 && table_[first - 1].head == 0) {
     first -= table_[first - 1].pages;
     join(first);
   }
-  if (!zeroed && pages * kPageBytes >= kReleaseBytes) {
-    ReleasePages(AddressOf(first), AddressOf(first + pages));
-    zeroed = true;
-  }
-  SetFree(first, pages);
-  free_.insert(Run{pages, first, zeroed});
+  if (!zeroed) release();
+  AddRun(Run{pages, first, zeroed});
   return first + pages;
 }
 

@@ -96,6 +96,8 @@ class LargeSpace {
   // The object at this page is there: one that the sweep has not come to is if it is marked.
   [[nodiscard]] bool Holds(size_t page) const { return table_[page].mark != 0 || !IsUnswept(page); }
   void SetFree(size_t first, size_t pages);
+  void AddRun(const Run& run);
+  Run TakeRun(std::set<Run>::iterator place);
   // Frees an object. The page behind the free run that it is part of now.
   size_t Free(size_t first, bool poison);
   bool Extend(size_t pages);
@@ -104,6 +106,8 @@ class LargeSpace {
   size_t top_pages_ = 0;  // pages that were ever handed out
   size_t used_pages_ = 0;
   size_t marked_pages_ = 0;
+  size_t dirty_pages_ = 0;                 // of free runs that do not read as zero
+  size_t carded_pages_ = 0;                // pages whose cards can be written
   size_t sweep_next_ = 0, sweep_end_ = 0;  // pages [next, end) are not swept yet
   GrowingSpan span_, table_span_;
   Reservation table_memory_;

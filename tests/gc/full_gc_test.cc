@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+
+#include <fstream>
 #include <functional>
 
 #include "tests/gc/gc_testing.h"
@@ -202,6 +205,48 @@ TEST(FullGcTest, FullCollectionsComeWhenUseHasDoubled) {
   chain.set(kFalse);
   for (int i = 0; i < 20'000'000; ++i) NewBytes(*heap, 1);
   EXPECT_EQ(heap->statistics().full_collections, 2u);
+}
+
+// Pages that are given back to the kernel and taken again are faulted in again.
+TEST(FullGcTest, LargeGarbageIsReusedWithoutNewPages) {
+  const auto faults = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  auto heap = MakeHeap();
+  const int64_t before = faults();
+  for (size_t i = 0; i < 4000; ++i) {
+    const Word bytes = NewBytes(*heap, 16000 + i % 7 * 8192);
+    ASSERT_EQ(ObjectAt(bytes)->field(1)->bits, 0u);
+    for (size_t word = 1; word < 2000; ++word) *ObjectAt(bytes)->field(word) = Word::Fixnum(1);
+    if (i % 100 == 99) heap->CollectFull();
+  }
+  // 160 MB were used, a hundredth of them at a time.
+  EXPECT_LT(faults() - before, 4000);
+}
+
+TEST(FullGcTest, MostLargeGarbageGoesBackToTheKernel) {
+  const auto resident_bytes = [] {
+    size_t total = 0;
+    size_t resident = 0;
+    std::ifstream("/proc/self/statm") >> total >> resident;
+    return resident << 12;
+  };
+  auto heap = MakeHeap();
+  Root all(*heap, NewArray(*heap, 1000));
+  const size_t before = resident_bytes();
+  for (size_t i = 0; i < 1000; ++i) {
+    const Word bytes = NewBytes(*heap, 300'000);
+    for (size_t word = 1; word < 37'000; word += 512) {
+      *ObjectAt(bytes)->field(word) = Word::Fixnum(1);
+    }
+    SetField(*heap, all.get(), i + 1, bytes);
+  }
+  EXPECT_GT(resident_bytes(), before + (size_t{250} << 20));
+  all.set(kFalse);
+  heap->CollectFull();
+  EXPECT_LT(resident_bytes(), before + (size_t{50} << 20));
 }
 
 TEST(FullGcTest, BlocksAreReusedForOtherSizes) {
