@@ -43,10 +43,14 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
   return row[b.size()];
 }
 
+// Options that no person types.
+bool IsInternal(const Row& row) { return row.flag == "--sibling"; }
+
 absl::Status UnknownOption(absl::string_view option) {
   const Row* nearest = nullptr;
   size_t best = 4;
   for (const Row& row : kRows) {
+    if (IsInternal(row)) continue;
     const size_t distance = EditDistance(option, row.flag);
     if (distance < best) {
       best = distance;
@@ -159,19 +163,23 @@ absl::StatusOr<Options> ParseCommandLine(int argc, char** argv) {
 
 std::string HelpText() {
   std::string text =
-      "usage: weft [OPTION...] FILE [ARGUMENT...]   run a program\n"
+      "usage: weft [OPTION...] FILE [ARGUMENT...]   run a program; - reads it from standard input\n"
       "       weft [OPTION...] -e CODE [ARGUMENT...]\n"
-      "       weft -                                run standard input\n"
-      "       weft run VOCABULARY                   run its MAIN: word\n"
-      "       weft test [--tap] PATH|VOCABULARY...  run tests\n"
-      "       weft disasm WORD|FILE                 show bytecode\n"
-      "       weft disasm --counts FILE [ARGUMENT...]   run, then show it with counts\n"
-      "       weft profile [--every N] [--flame SVG] [--reading] FILE [ARGUMENT...]\n"
-      "                                             where the instructions go\n"
-      "       weft help WORD|VOCABULARY...          what it does\n"
-      "       weft repl, or weft alone              read and evaluate lines\n"
+      "       weft [OPTION...] COMMAND ...; weft alone opens the prompt\n"
+      "\n"
+      "  run VOCABULARY [ARGUMENT...]    run its MAIN: word: weft -I . run my-thing\n"
+      "  test PATH|VOCABULARY...         run tests (--jobs N --seed N --timeout S --tap)\n"
+      "  help [NAME...]                  what words and vocabularies do: weft help map\n"
+      "  check [--strict] FILE...        errors, what nothing uses, what hides other names\n"
+      "  fmt [--check] PATH...           indent and wrap source text: weft fmt src\n"
+      "  new NAME                        begin a vocabulary with tests and help: weft new my-thing\n"
+      "  doc [--to FOLDER] [NAME...]     write the help as HTML pages: weft doc --to site\n"
+      "  profile [--every N] [--flame SVG] [--reading] FILE    where the instructions go\n"
+      "  disasm [--counts] FILE|WORD     bytecode: weft disasm map\n"
+      "  repl                            the prompt: weft repl\n"
       "\n";
   for (const Row& row : kRows) {
+    if (IsInternal(row)) continue;
     absl::StrAppendFormat(&text, "  %-14s %s", row.flag, row.help);
     // A help text that shows no use of its flag.
     if (row.help.find(absl::StrCat(": ", row.flag)) == absl::string_view::npos &&
