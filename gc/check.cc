@@ -11,9 +11,11 @@ namespace gc {
 NoAllocCapability no_alloc;
 }  // namespace gc
 
+char fault_text[400];
+
 void CheckFailed(const char* file, int line, const char* condition) {
-  std::fprintf(stderr, "weft: internal fault: %s (%s:%d)\n", condition, file, line);
-  std::fprintf(stderr, "weft: please report this line together with the program that caused it\n");
+  std::snprintf(fault_text, sizeof(fault_text), "%s (%s:%d)", condition, file, line);
+  std::fprintf(stderr, "weft: internal fault: %s\n", fault_text);
   std::abort();
 }
 

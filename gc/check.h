@@ -4,6 +4,9 @@
 #define WEFT_GC_CHECK_H_
 
 namespace weft {
+// What the failed check said; empty before one failed.
+extern char fault_text[400];
+
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition);
 }  // namespace weft
 

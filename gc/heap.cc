@@ -437,7 +437,8 @@ void Heap::VerifyOrDie(const char* when) const { DieUnless(Verify(), when); }
 
 void Heap::DieUnless(const absl::Status& status, const char* when) {
   if (status.ok()) return;
-  absl::FPrintF(stderr, "weft: heap verifier, %s: %s\n", when, status.message());
+  absl::SNPrintF(fault_text, sizeof(fault_text), "heap verifier, %s: %s", when, status.message());
+  absl::FPrintF(stderr, "weft: %s\n", fault_text);
   std::abort();
 }
 

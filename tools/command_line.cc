@@ -161,37 +161,42 @@ absl::StatusOr<Options> ParseCommandLine(int argc, char** argv) {
   return options;
 }
 
+constexpr size_t kTerminalWidth = 80;
+
 std::string HelpText() {
   std::string text =
-      "usage: weft [OPTION...] FILE [ARGUMENT...]   run a program; - reads it from standard input\n"
+      "usage: weft [OPTION...] FILE [ARGUMENT...]   run a program (-: standard input)\n"
       "       weft [OPTION...] -e CODE [ARGUMENT...]\n"
       "       weft [OPTION...] COMMAND ...; weft alone opens the prompt\n"
       "\n"
       "  run VOCABULARY [ARGUMENT...]    run its MAIN: word: weft -I . run my-thing\n"
-      "  test PATH|VOCABULARY...         run tests (--jobs N --seed N --timeout S --tap)\n"
+      "  test PATH|VOCABULARY...         run tests: --jobs N --seed N --timeout S --tap\n"
       "  help [NAME...]                  what words and vocabularies do: weft help map\n"
-      "  check [--strict] FILE...        errors, what nothing uses, what hides other names\n"
+      "  check [--strict] FILE...        errors, what nothing uses, what hides names\n"
       "  fmt [--check] PATH...           indent and wrap source text: weft fmt src\n"
-      "  new NAME                        begin a vocabulary with tests and help: weft new my-thing\n"
-      "  doc [--to FOLDER] [NAME...]     write the help as HTML pages: weft doc --to site\n"
-      "  profile [--every N] [--flame SVG] [--reading] FILE    where the instructions go\n"
+      "  new NAME                        begin a vocabulary with tests and help: weft new "
+      "my-thing\n"
+      "  doc [--to FOLDER] [NAME...]     write the help as HTML: weft doc --to site\n"
+      "  profile [--every N] [--flame SVG] [--reading] FILE    where instructions go\n"
       "  disasm [--counts] FILE|WORD     bytecode: weft disasm map\n"
       "  repl                            the prompt: weft repl\n"
       "\n";
   for (const Row& row : kRows) {
     if (IsInternal(row)) continue;
-    absl::StrAppendFormat(&text, "  %-14s %s", row.flag, row.help);
+    std::string line = absl::StrFormat("  %-14s %s", row.flag, row.help);
     // A help text that shows no use of its flag.
     if (row.help.find(absl::StrCat(": ", row.flag)) == absl::string_view::npos &&
         row.help.find(": weft ") == absl::string_view::npos) {
-      absl::StrAppend(&text, ": weft ", row.flag,
-                      row.flag == "--help" || row.flag == "--version" ? "" : " f.weft");
+      const bool alone = row.flag == "--help" || row.flag == "--version";
+      const std::string whole = absl::StrCat(": weft ", row.flag, alone ? "" : " f.weft");
+      const bool fits = line.size() + whole.size() <= kTerminalWidth;
+      absl::StrAppend(&line, fits ? whole : absl::StrCat(": ", row.flag));
     }
-    absl::StrAppend(&text, "\n");
+    absl::StrAppend(&text, line, "\n");
   }
   absl::StrAppend(&text,
-                  "\nexit codes: 0 done, 1 error, 2 usage, 3 deadlock, 4 --strict-exit found "
-                  "threads, 128+n signal n\n");
+                  "\nexit codes: 0 done, 1 error, 2 usage, 3 deadlock, 4 --strict-exit, "
+                  "128+n signal n\n");
   return text;
 }
 

@@ -14,6 +14,7 @@
 #include "compiler/boot_reader.h"
 #include "compiler/compiler.h"
 #include "tools/command_line.h"
+#include "vm/crash.h"
 #include "vm/image_io.h"
 #include "vm/interpreter.h"
 #include "vm/ipc/fork.h"
@@ -116,9 +117,10 @@ int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
   return RunWord(**vm, main);
 }
 
-int RunImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
+int RunImage(const Options& options, Compiler& compiler, int argc, char** argv) WEFT_NO_ANALYSIS {
   absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(options, &compiler);
   if (!vm.ok()) return Fail(vm.status(), kExitError);
+  InstallCrashHandlers(**vm, argc, argv);
   const bool foreign = !options.image.empty();
   const std::string path = foreign ? options.image : DefaultImage();
   if (absl::Status status = LoadVmImage(**vm, path, foreign); !status.ok()) {
@@ -150,7 +152,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   Compiler compiler;
-  return options->build_image.empty() ? RunImage(*options, compiler)
+  return options->build_image.empty() ? RunImage(*options, compiler, argc, argv)
                                       : BuildImage(*options, compiler);
 }
 

@@ -90,7 +90,9 @@ bool IsKernelError(Word error) WEFT_NO_ALLOC {
   return kind.IsFixnum() && kind.AsFixnum() >= 0 && kind.AsFixnum() < INT_MAX;
 }
 
-void PrintFrames(const StackState& state, Vm& vm) WEFT_NO_ALLOC {
+}  // namespace
+
+void PrintFrames(std::FILE* file, const StackState& state, Vm& vm) {
   StackWalker walker(vm, state);
   for (int frames = 0; frames < kMaxFrames;) {
     const StackWalker::Event event = walker.Next();
@@ -104,18 +106,16 @@ void PrintFrames(const StackState& state, Vm& vm) WEFT_NO_ALLOC {
       Word owner = words.owner();
       const SourcePosition& position = words.position();
       if (IsType(owner, TypeId::kQuotation)) owner = As<Quotation>(owner)->owner;
-      std::fprintf(stderr, "  in %s",
+      std::fprintf(file, "  in %s",
                    IsType(owner, TypeId::kWordObject) ? NameOf(owner).c_str() : "a quotation");
       if (IsType(position.path, TypeId::kString) && position.line > 0) {
-        std::fprintf(stderr, "  %s:%" PRId64 ":%" PRId64, ToUtf8(position.path).c_str(),
+        std::fprintf(file, "  %s:%" PRId64 ":%" PRId64, ToUtf8(position.path).c_str(),
                      position.line, position.column);
       }
-      std::fputc('\n', stderr);
+      std::fputc('\n', file);
     }
   }
 }
-
-}  // namespace
 
 void ReportError(Vm& vm, Word error, const StackState& state) {
   std::fflush(stdout);
@@ -133,7 +133,7 @@ void ReportError(Vm& vm, Word error, const StackState& state) {
     PrintBriefly(vm, error);
   }
   std::fputc('\n', stderr);
-  PrintFrames(state, vm);
+  PrintFrames(stderr, state, vm);
 }
 
 void EndWithError(Vm& vm, Word error) {

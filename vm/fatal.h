@@ -3,6 +3,8 @@
 #ifndef WEFT_VM_FATAL_H_
 #define WEFT_VM_FATAL_H_
 
+#include <cstdio>
+
 #include "vm/objects.h"
 
 namespace weft {
@@ -13,6 +15,9 @@ struct StackState;
 // Says what went wrong without running anything of the language: the error, then the calls of
 // `state`, innermost first.
 void ReportError(Vm& vm, Word error, const StackState& state) WEFT_NO_ALLOC;
+
+// The calls of `state`, innermost first, a line each.
+void PrintFrames(std::FILE* file, const StackState& state, Vm& vm) WEFT_NO_ALLOC;
 
 // ReportError, and the VM ends. `error`: the error object; frames of the current context follow,
 // innermost first.

@@ -222,12 +222,30 @@ std::string Observer::OpReport() const {
   return out;
 }
 
-std::string Observer::StatsReport() WEFT_NO_ANALYSIS {
+std::vector<Observer::Allocated> Observer::AllocatedByType() const WEFT_NO_ANALYSIS {
   static constexpr const char* kTypeNames[] = {
 #define TYPE(name, class_name, vocabulary, rule, fixed, traced) class_name,
 #include "vm/types.def"
 #undef TYPE
   };
+  std::vector<Allocated> rows;
+  for (size_t shape = 0; shape < allocated_.size(); ++shape) {
+    if (allocated_[shape].objects == 0) continue;
+    std::string name = "?";
+    if (shape >= gc::kFirstTupleShape) {
+      const Word layout = vm_.layouts().get(shape - gc::kFirstTupleShape);
+      if (layout.IsPointer()) name = WordName(As<Layout>(layout)->class_word);
+    } else if (shape < sizeof(kTypeNames) / sizeof(kTypeNames[0])) {
+      name = kTypeNames[shape];
+    }
+    rows.push_back({name, allocated_[shape].objects, allocated_[shape].bytes});
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Allocated& a, const Allocated& b) { return a.bytes > b.bytes; });
+  return rows;
+}
+
+std::string Observer::StatsReport() WEFT_NO_ANALYSIS {
   uint64_t calls = 0;
   uint64_t tail_calls = 0;
   uint64_t primitives = 0;
@@ -266,29 +284,9 @@ std::string Observer::StatsReport() WEFT_NO_ANALYSIS {
   line("kernel: accepts", kernel_calls.accepts);
   line("kernel: watches", kernel_calls.watches);
   line("kernel: waits", kernel_calls.waits);
-  struct Row {
-    std::string name;
-    Allocated allocated;
-  };
-  std::vector<Row> rows;
-  for (size_t shape = 0; shape < allocated_.size(); ++shape) {
-    if (allocated_[shape].objects == 0) continue;
-    std::string name = "?";
-    if (shape >= gc::kFirstTupleShape) {
-      const Word layout = vm_.layouts().get(shape - gc::kFirstTupleShape);
-      if (layout.IsPointer()) name = WordName(As<Layout>(layout)->class_word);
-    } else if (shape < sizeof(kTypeNames) / sizeof(kTypeNames[0])) {
-      name = kTypeNames[shape];
-    }
-    rows.push_back({name, allocated_[shape]});
-  }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return a.allocated.bytes > b.allocated.bytes;
-  });
   absl::StrAppendFormat(&out, "%-24s %14s %14s\n", "allocated in the nursery", "objects", "bytes");
-  for (const Row& row : rows) {
-    absl::StrAppendFormat(&out, "  %-22s %14u %14u\n", row.name, row.allocated.objects,
-                          row.allocated.bytes);
+  for (const Allocated& row : AllocatedByType()) {
+    absl::StrAppendFormat(&out, "  %-22s %14u %14u\n", row.name, row.objects, row.bytes);
   }
   return out;
 }

@@ -72,6 +72,15 @@ class Observer {
   // How often the instruction at `at` ran; 0 if its code was not met.
   [[nodiscard]] uint64_t CountAt(const Code* code, int64_t index) const;
 
+  // What was allocated in the nursery, by type or class, the most bytes first.
+  struct Allocated {
+    std::string name;
+    uint64_t objects = 0;
+    uint64_t bytes = 0;
+  };
+  [[nodiscard]] std::vector<Allocated> AllocatedByType() const;
+  void ForgetAllocations() { allocated_.clear(); }
+
   [[nodiscard]] std::string OpReport() const;
   [[nodiscard]] std::string StatsReport();
 
@@ -119,11 +128,11 @@ class Observer {
 
   uint64_t nursery_seen_ = 0;
   uint64_t collections_seen_ = 0;
-  struct Allocated {
+  struct Tally {
     uint64_t objects = 0;
     uint64_t bytes = 0;
   };
-  std::vector<Allocated> allocated_;  // by shape
+  std::vector<Tally> allocated_;  // by shape
 };
 
 }  // namespace weft

@@ -36,7 +36,7 @@ def test_u21_the_stack_after_each_line():
         t.wait_for("--- Data stack:\n(4 more below; .s shows all)\n4\n5")
         t.enter(".s", "\n0\n1\n2\n3\n4")
         t.enter("clear 200 <iota> >array")
-        row = t.screen.lines()[-2]
+        row = t.screen.lines()[-3]
         assert len(row) < 80 and "more~" in row, row  # cut
         t.enter("USE: listener f display-stacks? set-global 77")
         assert "77" not in t.screen.lines()[-2].replace("set-global 77", ""), t.screen.text()
@@ -86,18 +86,117 @@ def test_u25_cycles_are_marked_and_values_read_back():
         t.enter('clear { 1.5 "a\\nb" H{ { 1 2 } } [ dup ] f } .', '{ 1.5 "a\\nb" H{ { 1 2 } } [ dup ] f }')
 
 
+def test_u25_small_values_are_shown_whole_and_what_is_cut_is_told_once():
+    with Terminal(rows=40) as t:
+        t.enter('{ { 1 { 2 { 3 } } } "a" }', '--- Data stack:\n{ { 1 { 2 { 3 } } } "a" }\nIN:')
+        t.enter("clear V{ 1 } clone dup dup push", "V{ 1 ~circularity~ }\n(. prints the top value whole")
+        t.enter("clear 100 <iota> [ ] map", "~85 more~ }\nIN:")  # said already
+        t.enter("clear { { 1 2 } } 5 [ dup 2array ] times", "~array~ ~array~")
+    with Terminal(rows=40, columns=41) as t:
+        t.enter("USE: strings 100 CHAR: x <string>", '..."\n')
+        t.wait(lambda: max(len(line) for line in t.screen.lines() if "xx" in line) <= 40)
+        t.enter("clear")
+    with Terminal(rows=40, columns=40) as t:
+        t.enter("20 <iota> [ ] map")
+        assert t.screen.lines()[-3] == "{ 0 1 2 3 4 5 6 7 8 9 ~10 more~ }", t.screen.text()
+
+
+def test_u25_shared_parts_end():
+    with Terminal(rows=40) as t:
+        t.enter("{ 1 2 } dup 2array .", "\n{ { 1 2 } { 1 2 } }")
+        t.enter("{ 1 } 60 [ dup 2array ] times .", "~shared~")
+
+
 def test_u26_what_is_loaded():
-    with Terminal(rows=60) as t:
-        t.enter("vocabs", "\nwords\n")
-        t.enter("vars", "manifest")
+    with Terminal(rows=40, columns=100) as t:
+        t.enter("vocabs tools.line", "tools.line-editor")
+        assert "sequences" not in t.screen.text()
+        t.enter("vocabs nosuchthing", "No vocabulary has that in its name")
+        t.enter("vocabs")
+        assert "words" in t.screen.everything().split()
+        t.enter("vars", "No variable of yours has a value")
+        t.enter("SYMBOL: size 5 size set vars", "size 5")
+
+
+def test_u26_what_a_line_takes():
+    with Terminal(rows=60, columns=100) as t:
+        t.enter(": squares ( n -- m ) <iota> [ sq ] map-sum ;")
+        t.enter("time 1000 squares .", "332833500")
+        assert " instructions, " in t.screen.lines()[-2] and t.screen.lines()[-2].endswith(" ms"), t.screen.text()
+        t.enter("profile 100,000 squares .", "one every 101 instructions")
+        assert "%  squares" in t.screen.text(), t.screen.text()
+        t.enter("allocs 1000 [ V{ } clone ] replicate length .", "\nclass")
+        row = next(line for line in t.screen.lines() if line.startswith("vector "))
+        assert int(row.split()[1]) >= 1000, row
+        # The places of errors, the values that are left, and two lines.
+        t.enter("time 1 nosuchword", "prompt:1:8:")
+        t.enter("time 3 4", "--- Data stack:\n3\n4\n")
+        t.enter("time 1 0 /", " ms\nprompt:1:10: error: Division by zero")
+
+
+def test_u31_a_wrong_number_asks_again():
+    with Terminal(rows=40) as t:
+        t.enter(":4", "There is no :4\nNothing is offered now")
+        t.enter("nosuchword", ":1      Defer word")
+        t.enter(":7", "There is no :7\n:1      Defer word")
+        t.enter(":0", "There is no :0\n:1      Defer word")
+        t.enter(":1", "Undefined word: nosuchword")
 
 
 def test_u41_threads():
+    with Terminal(columns=120, rows=40) as t:
+        t.enter("USING: threads concurrency.mailboxes ;")
+        t.enter('[ 1,000,000,000,000 sleep 1 drop ] "Sleeper" spawn id>> .')
+        number = t.screen.lines()[-2]
+        t.enter('[ <mailbox> mailbox-get drop ] "Getter" spawn drop')
+        t.enter("threads.", "instructions")
+        rows = {line.split()[1]: line for line in t.screen.lines()
+                if len(line.split()) > 3 and line.split()[0].isdigit()}
+        assert "waits" in rows["Sleeper"] and "prompt:1:" in rows["Sleeper"], rows
+        assert "mailbox" in rows["Getter"] and "since" in rows["Getter"] and "prompt:1:" in rows["Getter"], rows
+        t.enter("thread %s" % number, "in a quotation  prompt:1:")
+        t.enter("thread %s stack." % number)
+        assert t.screen.text().count("in a quotation  prompt:1:") == 2, t.screen.text()
+        t.enter("%s cancel" % number, "Cancelled: thread \"Sleeper\"")
+        t.enter("thread %s" % number, "There is no thread " + number)
+        t.enter("77 cancel", "There is no thread 77")
+
+
+def test_u42_workers():
+    with Terminal(columns=120, rows=40) as t:
+        t.enter("workers.", "There are no sibling VMs")
+        t.enter("USING: vms vms.workers ; create-worker")
+        t.enter("[ 1 2 + ] over send-task [ 1 0 / ] over send-task dup receive-result .", "\n3\n")
+        t.enter("dup [ receive-result . ] curry [ drop ] recover")
+        t.enter("[ [ t ] loop ] over send-task [ 5 ] over send-task")
+        t.enter("workers.")
+        titles, row = t.screen.lines()[-5:-3]
+        assert titles.split() == "name pid state queue done failed memory processor task".split(), t.screen.text()
+        fields = row.split(None, 9)
+        assert fields[0:2] == ["worker", "1"] and fields[4:7] == ["1", "1", "1"], row
+        assert "MiB" in row and row.endswith(" loop ]"), row
+        os.kill(int(fields[2]), 0)
+
+
+def test_u43_deadlocks():
     with Terminal(columns=120) as t:
-        t.enter('USING: threads ; [ 1,000,000,000,000 sleep ] "Sleeper" spawn drop')
-        t.enter("threads.", "Sleeper")
-        row = next(line for line in t.screen.lines() if "Sleeper" in line and "spawn" not in line.split("spawned")[0])
-        assert "waits" in row and "prompt:1:" in row, row
+        t.enter("deadlocks.", "No thread waits for anything")
+        t.enter('USING: threads concurrency.mailboxes ; [ <mailbox> mailbox-get drop ] "Getter" spawn drop')
+        t.enter("yield deadlocks.", 'thread "Getter" (id ')
+
+
+def test_u45_trace():
+    with Terminal(rows=40) as t:
+        t.enter(": half ( x -- y ) 2 / ;")
+        t.enter(": quarter ( x -- y ) half half ;")
+        t.enter("trace half")
+        t.enter("trace quarter")
+        t.enter("12 quarter", "-> quarter 12\n  -> half 12\n  <- half 6\n  -> half 6\n  <- half 3\n<- quarter 3\n")
+        t.enter('clear "x" quarter', "<- quarter failed: ")
+        t.enter("reset half")
+        t.enter("reset quarter")
+        t.enter("clear 20 quarter", "--- Data stack:\n5\n")
+        t.enter("trace nosuchword", "There is no word named")
 
 
 def test_u45_watch():

@@ -30,12 +30,27 @@ def test_u30_what_can_be_asked_after_an_error():
         t.enter(": outer ( x -- y ) inner 1 + ;")
         t.enter("11 22 outer", "Division by zero")
         text = t.screen.text()
-        assert text.index("in  inner") < text.index("in  outer"), text
+        assert text.index("in  inner") < text.index("in  outer") < text.index("calls of the library; :c"), text
+        assert "listener" not in text, text
+        assert 1 in t.screen.style_of("in  inner"), "not bright"
         t.enter(":s", ":s\n11\nIN:")
-        t.enter(":c", "outer")
+        t.enter(":c", "In the thread Initial (id 0)")
+        assert 1 in t.screen.style_of("inner  ") and 1 not in t.screen.style_of("throw  "), t.screen.text()
         t.enter(":r")
         t.enter(":vars")
         t.enter(":error", "Division by zero")
+
+
+def test_u30_nothing_to_ask_before_an_error():
+    with Terminal() as t:
+        for command in (":s", ":r", ":c", ":vars"):
+            t.enter(command, command + "\nNo error has happened yet\n")
+
+
+def test_u30_the_thread_that_failed_is_named():
+    with Terminal() as t:
+        t.enter('USING: threads ; [ 1 0 / ] "Divider" spawn drop yield', "Divider")
+        t.enter(":c", "In the thread Divider (id ")
 
 
 def test_u33_an_error_of_a_sibling_vm():

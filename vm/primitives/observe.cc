@@ -55,6 +55,18 @@ Outcome PrimForgetSamples(Vm& vm, Args args) {
   return Outcome::kNext;
 }
 
+Outcome PrimTakeAllocations(Vm& vm, Args args) {
+  Observer& observer = vm.observer();
+  gc::RootVector items(vm.heap());
+  for (const Observer::Allocated& row : observer.AllocatedByType()) {
+    items.push_back(MakeString(vm.heap(), row.name));
+    items.push_back(Word::Fixnum(static_cast<int64_t>(row.objects)));
+    items.push_back(Word::Fixnum(static_cast<int64_t>(row.bytes)));
+  }
+  observer.ForgetAllocations();
+  return ArrayOf(vm, items, args, 0);
+}
+
 Outcome PrimSamples(Vm& vm, Args args) {
   const Observer& observer = vm.observer();
   gc::RootVector items(vm.heap());
