@@ -140,7 +140,7 @@ def test_u31_a_wrong_number_asks_again():
         t.enter("nosuchword", ":1      Defer word")
         t.enter(":7", "There is no :7\n:1      Defer word")
         t.enter(":0", "There is no :0\n:1      Defer word")
-        t.enter(":1", "Undefined word: nosuchword")
+        t.enter(":1", "called before definition: nosuchword")
 
 
 def test_u41_threads():
