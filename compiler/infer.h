@@ -60,7 +60,7 @@ class Builder {
   friend class SpecialForms;
   struct Undo;
 
-  // infer.cc: elements, calls, operands
+  // infer.cc: elements, callables, operands
   bool RunQuotation(Word quotation, ScopeId scope, int tail) WEFT_NO_ALLOC;
   void NoteSite(Word element) WEFT_NO_ALLOC;
   bool RunElement(Word element, int tail) WEFT_NO_ALLOC;
@@ -69,25 +69,28 @@ class Builder {
   void NoteDeclaredHeights(const WordObject* word) WEFT_NO_ALLOC;
   bool ApplyWord(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyShuffle(const EffectCounts& counts) WEFT_NO_ALLOC;
-  bool ApplyIntrinsic(Word word, int row, int tail, bool* done) WEFT_NO_ALLOC;
-  bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
   bool ApplyKnownEffect(Word word) WEFT_NO_ALLOC;
   bool FollowAside(ValueId callable, Word word, EffectCount* effect) WEFT_NO_ALLOC;
+  [[nodiscard]] bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
+  bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
+
+  // calls.cc
   [[nodiscard]] const Word* FindAnswer(Word word,
                                        const std::vector<Word>& literals) const WEFT_NO_ALLOC;
   bool ApplyKnownArguments(Word word, int count, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
-  bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
-  bool ApplyTypeTest(const Primitive& primitive, Word word) WEFT_NO_ALLOC;
-  void EmitBothFixnums() WEFT_NO_ALLOC;
-  bool MakeVirtual(Value::Kind kind) WEFT_NO_ALLOC;
   [[nodiscard]] bool IsTailCall(const EffectCount& effect, int tail) const;
   // Calls a word for which nothing better was found.
   void EmitWordCall(Word word, const EffectCount& effect, int tail) WEFT_NO_ALLOC;
   bool Expand(Word word, int literal_count, int tail) WEFT_NO_ALLOC;
-  [[nodiscard]] bool IsCallable(ValueId id) const WEFT_NO_ALLOC;
-  bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
+
+  // intrinsics.cc
+  bool ApplyIntrinsic(Word word, int tail, bool* done) WEFT_NO_ALLOC;
+  bool ApplyPair(Value::Kind kind) WEFT_NO_ALLOC;
+  bool ApplyTypeTest(const Primitive& primitive, Word word) WEFT_NO_ALLOC;
+  void EmitBothFixnums() WEFT_NO_ALLOC;
+  bool ApplyBoa(Word word, int tail, bool* done) WEFT_NO_ALLOC;
 
   // special_forms.cc
   bool ApplyBody(Word word, Op body, const EffectCounts& counts, int tail) WEFT_NO_ALLOC;

@@ -41,6 +41,14 @@ Replacements Simplify(Unit& unit, Procedure& procedure);
 // Objects that never leave the procedure become registers (objects.cc). False: there were none.
 bool ReplaceObjects(Unit& unit, Procedure& procedure, Replacements& replacements);
 
+// The last part of Simplify (legalise.cc).
+void LegaliseOperands(const Unit& unit, const Replacements& replacements, Procedure& procedure);
+// Puts a constant in a register where the loop is entered. False unless one jump enters it.
+bool LoadBefore(Procedure& procedure, int header, Operand* constant);
+// By register: how many operands and snapshots read it.
+std::vector<int> CountUses(const Unit& unit, const Replacements& replacements,
+                           const Procedure& procedure);
+
 // The registers a value of a snapshot consists of.
 void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,
                       std::vector<VReg>* registers);
