@@ -27,6 +27,13 @@ def test_u16_names_that_the_text_defines_are_known():
         assert t.screen.style_of("area2") == {UNDERLINED}
 
 
+def test_u16_short_commands_are_known_where_they_stand_first():
+    with styled("trace dup") as t:
+        assert t.screen.style_of("trace") == {36}
+    with styled("dup trace") as t:
+        assert t.screen.style_of("trace") == {UNDERLINED}
+
+
 def test_u16_matching_bracket():
     with styled("[ 1 { 2 } ]") as t:
         assert MARKED in t.screen.style_of("]") and MARKED in t.screen.style_of("[")

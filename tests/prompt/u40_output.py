@@ -57,6 +57,23 @@ def test_text_without_a_line_end_goes_on_where_it_was():
         assert sum("one two" in line and "write" not in line for line in t.screen.lines()) == 1, t.screen.text()
 
 
+def test_siblings_and_forked_children_print_above_the_line():
+    with Terminal(columns=100) as t:
+        t.enter("USING: vms vms.fork threads calendar ;")
+        t.enter("[ 20 [ \"sibling here\" print 5 milliseconds sleep ] times 1 0 / ] spawn-vm drop")
+        t.send("1 2")
+        t.wait_for("Division by zero")
+        t.wait_for_line("1 2")
+        assert t.screen.lines().count("sibling here") == 20 - t.screen.scrolled.count("sibling here"), t.screen.text()
+        t.enter(" 2drop")
+        t.enter('7 [ "in the child" print 1 + ] fork-map .', "\n8\n")
+        t.enter('[ f [ drop 10 [ "forked" print 5 milliseconds sleep ] times f ] fork-map drop "end" print ] "F" spawn drop')
+        t.send("3 4")
+        t.wait_for("\nend\n")
+        t.wait_for_line("3 4")
+        assert (t.screen.lines() + t.screen.scrolled).count("forked") == 10, t.screen.text()
+
+
 def test_u32_an_error_of_a_thread_says_which_and_where():
     with Terminal() as t:
         t.send("1 2")
