@@ -706,7 +706,7 @@ void NewTuple(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   const Word tuple = vm.heap().Allocate(shape, 8 + static_cast<size_t>(slots) * sizeof(Word));
   gc::Object* object = gc::ObjectAt(tuple);
   for (int64_t i = 0; i < slots; ++i) {
-    vm.heap().Write(object, object->field(static_cast<size_t>(i)), fields[i]);
+    *object->field(static_cast<size_t>(i)) = fields[i];  // needs no barrier yet: it is new
   }
   fields[0] = tuple;
 }

@@ -136,6 +136,11 @@ namespace {
 const uint32_t* InstructionBefore(const Code* code, uint32_t pc_index) {
   const uint32_t* at = code->instructions();
   const uint32_t* end = at + pc_index;
+  // The last word is one if the word before it is no first word of two. Where that is a second
+  // word, it may read as anything.
+  if (pc_index >= 2 && DecodeOp(end[-2]) < Op::kCount && InfoOf(DecodeOp(end[-2])).words() == 1) {
+    return end - 1;
+  }
   while (true) {
     const uint32_t* next = at + InfoOf(DecodeOp(*at)).words();
     if (next >= end) return at;
