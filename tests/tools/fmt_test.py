@@ -16,6 +16,11 @@ def fmt(*arguments, text=None):
                           timeout=500)
 
 
+def unbreakable(line):
+    """Comments, strings and numbers are left whole, and the names of an effect."""
+    return len(line.split()) == 1 or "!" in line or '"' in line or "(" in line or "[[" in line
+
+
 class Fmt(unittest.TestCase):
     def check(self, before, after):
         result = fmt("-", text=before)
@@ -45,6 +50,29 @@ class Fmt(unittest.TestCase):
     def test_empty_lines(self):
         self.check("\n\n1 .\n\n\n\n2 .\n\n", "1 .\n\n2 .\n")
 
+    def test_long_lines_are_broken(self):
+        body = "[ dup 1 + swap 2 - * ] [ drop dup 100 > [ 2 * 3 + ] [ 3 * ] if ] if swap [ 1 + ] dip drop ;"
+        self.check(": word ( first second third -- result ) %s\n" % body,
+                   ": word ( first second third -- result )\n    %s\n" % body)
+        rows = ['{ "%s" %d "%s" }' % ("one" * 3, i, "eins" * 3) for i in range(5)]
+        self.check("CONSTANT: table { %s }\n" % " ".join(rows),
+                   "CONSTANT: table {\n    %s\n    %s\n    %s\n}\n" %
+                   (" ".join(rows[:2]), " ".join(rows[2:4]), rows[4]))
+        self.check("M: some-very-long-class-name-for-this some-generic-word [ slot>> ] [ other-slot>> ] bi [ append ] keep drop ;\n",
+                   "M: some-very-long-class-name-for-this some-generic-word\n"
+                   "    [ slot>> ] [ other-slot>> ] bi [ append ] keep drop ;\n")
+        names = " ".join("vocabulary%d" % i for i in range(12))
+        first, second = names.split(" vocabulary7")
+        self.check("USING: %s ;\n" % names, "USING: %s\nvocabulary7%s ;\n" % (first, second))
+
+    def test_what_cannot_be_broken_stays(self):
+        for text in ('"%s" .\n' % ("long " * 30), "! %s\n" % ("long " * 30),
+                     ": a ( -- x ) 5 ; ! %s\n" % ("long " * 30), "CHAR: %s\n" % ("x" * 120),
+                     ": a ( %s -- ) ;\n" % ("input " * 20).strip()):
+            lines = fmt("-", text=text).stdout.splitlines()
+            self.assertEqual("\n".join(lines).split(), text.split())
+            self.check("\n".join(lines) + "\n", "\n".join(lines) + "\n")
+
     def test_what_is_not_balanced_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "a.weft")
@@ -69,6 +97,7 @@ class Fmt(unittest.TestCase):
             shutil.copytree(os.path.join(ROOT, "stdlib"), copy)
             self.assertEqual(fmt(copy).returncode, 0)
             changed = 0
+            wide = []
             for directory, _, names in os.walk(copy):
                 for name in names:
                     path = os.path.join(directory, name)
@@ -77,7 +106,11 @@ class Fmt(unittest.TestCase):
                         after, before = file.read(), old.read()
                     changed += after != before
                     self.assertEqual(after.split(), before.split(), original)
+                    known = {line.strip() for line in before.splitlines()}  # also lines of literals
+                    wide += [line for line in after.splitlines()
+                             if len(line) > 100 and line.strip() not in known and not unbreakable(line)]
             self.assertGreater(changed, 0)
+            self.assertEqual(wide, [])
             again = fmt("--check", copy)
             self.assertEqual((again.returncode, again.stdout), (0, ""))
             # The formatted library builds, and compiles without an error.

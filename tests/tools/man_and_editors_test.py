@@ -70,6 +70,8 @@ class Completions(unittest.TestCase):
             self.assertEqual(self.complete("te", cwd=folder), {"test", "test.weft"})
             self.assertEqual(self.complete("test", "--s", cwd=folder), {"--seed"})
             self.assertEqual(self.complete("fmt", "--", cwd=folder), {"--check"})
+            self.assertEqual(self.complete("profile", "--", cwd=folder), {"--every", "--flame", "--reading"})
+            self.assertEqual(self.complete("disasm", "-", cwd=folder), {"--counts"})
 
     def test_every_shell_knows_every_command(self):
         for name in ("weft.bash", "_weft", "weft.fish"):

@@ -11,6 +11,9 @@ _weft() {
         mapfile -t COMPREPLY < <(compgen -W '--jobs --seed --timeout --tap' -- "$current"); return; } ;;
     check) [[ $current == -* ]] && { mapfile -t COMPREPLY < <(compgen -W '--strict' -- "$current"); return; } ;;
     fmt) [[ $current == -* ]] && { mapfile -t COMPREPLY < <(compgen -W '--check' -- "$current"); return; } ;;
+    profile) [[ $current == -* ]] && {
+        mapfile -t COMPREPLY < <(compgen -W '--every --flame --reading' -- "$current"); return; } ;;
+    disasm) [[ $current == -* ]] && { mapfile -t COMPREPLY < <(compgen -W '--counts' -- "$current"); return; } ;;
     doc) [[ $current == -* ]] && { mapfile -t COMPREPLY < <(compgen -W '--to' -- "$current"); return; } ;;
   esac
   if [[ $current == -* ]]; then

@@ -18,3 +18,5 @@ complete -c weft -n '__fish_seen_subcommand_from test' -l jobs -l seed -l timeou
 complete -c weft -n '__fish_seen_subcommand_from check' -l strict
 complete -c weft -n '__fish_seen_subcommand_from fmt' -l check
 complete -c weft -n '__fish_seen_subcommand_from doc' -l to
+complete -c weft -n '__fish_seen_subcommand_from profile' -l every -l flame -l reading
+complete -c weft -n '__fish_seen_subcommand_from disasm' -l counts
