@@ -50,7 +50,7 @@ class Help(unittest.TestCase):
                     text = lines.index(next(line for line in lines if line.endswith("description")))
                     self.assertGreater(len(lines[text + 1].split()), 1)
                     example = lines[lines.index("Examples") + 1:]
-                    self.assertGreater(len([line for line in example if line.strip()]), 1)
+                    self.assertTrue(any(line.strip() for line in example))
 
 
 def main():
