@@ -70,7 +70,10 @@ def check(weft, folder, browser):
         assert sorted(n['title'] for n in service.notes() if n['title'].startswith('note')) == \
             sorted(f'note {n}' for n in range(40))
         if browser:
-            dom = subprocess.run([browser, '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom', service.base],
+            dom = subprocess.run([browser, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
+                                  '--no-first-run', '--disable-background-networking', '--disable-component-update',
+                                  '--disable-sync', '--user-data-dir=' + os.path.join(folder, 'profile'),
+                                  '--dump-dom', service.base],
                                  capture_output=True, text=True, timeout=120).stdout
             assert dom.count('<li') == 41 and '<h1>Notes</h1>' in dom, dom[:2000]
     finally:
