@@ -61,6 +61,7 @@ def test_u22_short_commands():
         t.enter("help dup", "dup")
         t.enter("see nosuchword", "no word named")
         t.enter("see arae", "Did you mean: area")
+        t.enter("see {", "SYNTAX: {")  # no bracket that has to be closed
         t.enter("help nosuchtopic", "nosuchtopic")
         t.enter("bytecode area", "area")
         t.enter("{ 5 6 } inspect", "6")
