@@ -297,8 +297,7 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
   auto* code = static_cast<Code*>(gc::ObjectAt(word));
   code->literal_count = Word::Fixnum(static_cast<int64_t>(literals_.size()));
   code->instruction_count = Word::Fixnum(static_cast<int64_t>(words_.size()));
-  code->mode_and_counts =
-      Word::Fixnum(static_cast<int64_t>(mode) | int64_t{inputs} << 8 | int64_t{outputs} << 16);
+  code->mode_and_counts = CodeModeWord(mode, inputs, outputs);
   heap.Write(code, &code->owner, owner.get());
   heap.Write(code, &code->keep, keep.get());
   heap.Write(code, &code->maps, maps.get());

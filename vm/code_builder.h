@@ -35,6 +35,11 @@ struct MapItem {
   int32_t value;  // slot, literal number, fixnum or bits
 };
 
+// What Code::mode_and_counts holds.
+constexpr Word CodeModeWord(CodeMode mode, uint32_t inputs, uint32_t outputs) {
+  return Word::Fixnum(static_cast<int64_t>(mode) | int64_t{inputs} << 8 | int64_t{outputs} << 16);
+}
+
 class CodeBuilder {
  public:
   using Label = uint32_t;

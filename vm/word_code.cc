@@ -36,9 +36,22 @@ EffectCounts CountsOfWord(Vm& vm, const gc::Root& word) WEFT_NO_ALLOC {
   return row > 0 ? kPrimitives[row - 1].counts : counts;
 }
 
-// One instruction with the word as its literal: kEnterDynamic, kUndefined, kDispatchMath.
+// One instruction with the word as its literal: kEnterDynamic, kUndefined, kDispatchMath. A word
+// on its way to a definition is reset several times: it keeps the code that says the same.
 Word OneInstruction(Vm& vm, Op op, uint32_t a, CodeMode mode, const EffectCounts& counts,
                     const gc::Root& word) WEFT_ALLOCATES {
+  {
+    const gc::NoAlloc scope;
+    const Word current = As<WordObject>(word.get())->code;
+    if (IsType(current, TypeId::kCode)) {
+      auto* code = As<Code>(current);
+      const uint32_t first = code->instructions()[0];
+      if (code->mode_and_counts == CodeModeWord(mode, counts.inputs, counts.outputs) &&
+          DecodeOp(first) == op && DecodeA(first) == a) {
+        return current;
+      }
+    }
+  }
   CodeBuilder builder(vm);
   uint32_t literal = 0;
   {
