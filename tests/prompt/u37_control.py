@@ -1,4 +1,6 @@
 """U37: Ctrl-C; U39: Ctrl-\\; the terminal is left as it was found, whatever ends the program."""
+import tempfile
+
 from support import *
 
 
@@ -69,6 +71,38 @@ def test_u39_dump_while_a_line_runs():
         t.wait_for("Initial")
         t.send(ctrl("c"))
         t.wait_for_prompt()
+
+
+SIBLINGS = """USING: calendar io kernel math sequences threads vms ;
+IN: siblings
+: work ( -- ) [ "a whole line of a sibling" print flush 5 milliseconds sleep t ] loop ;
+3 [ [ work ] spawn-vm ] replicate "ready" print flush 1000 seconds sleep drop
+"""
+
+
+def children_of(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+        return [int(child) for child in file.read().split()]
+
+
+def test_u38_ctrl_c_ends_a_script_and_its_siblings():
+    with tempfile.NamedTemporaryFile("w", suffix=".weft") as file:
+        file.write(SIBLINGS)
+        file.flush()
+        with Terminal(file.name, start=False, columns=200) as t:
+            t.wait(lambda: t.raw.count(b"a whole line of a sibling") > 30, "lines of siblings")
+            children = children_of(t.process.pid)
+            assert len(children) == 3, children
+            t.send(ctrl("c"))
+            t.wait_for_end(130)
+            deadline = time.monotonic() + LIMIT
+            while any(os.path.exists("/proc/%d" % child) for child in children):
+                assert time.monotonic() < deadline, "a sibling is left"
+            lines = t.raw.decode().replace("^C", "").split("\r\n")
+            whole = [line for line in lines if "sibling" in line and "spawn-vm" not in line
+                     and "error" not in line]
+            assert set(whole) == {"a whole line of a sibling"}, set(whole)
+            assert sum("Interrupted" in line for line in lines) == 1, lines[-6:]
 
 
 def test_the_mode_of_the_terminal_comes_back():
