@@ -113,7 +113,10 @@ void CellSpace::SweepDead(const gc::Heap& heap) {
 void CellSpace::RelocateCopy(uint8_t* copy, uint64_t bytes, const gc::ImageMap& map) {
   for (uint64_t at = kFirst; at < bytes; at += kUnitBytes) {
     uint8_t* kind = copy + gc::RoundDown(at, gc::kPageBytes) + at % gc::kPageBytes / kUnitBytes;
-    if (*kind == kCell) {
+    if (*kind == kFree) {
+      // What is left in it are addresses of this run.
+      std::memset(copy + at, 0, kUnitBytes);
+    } else if (*kind == kCell) {
       auto* cell = reinterpret_cast<WordCell*>(copy + at);
       const Word word = map.ForwardWord(cell->word);
       if (!word.IsPointer()) {
