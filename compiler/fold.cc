@@ -51,8 +51,9 @@ bool FoldFloats(Op op, double a, double b, Word* result) {
 
 // Numbers and truth values have no identity, so that a program cannot tell when they were made.
 bool IsPlainValue(const Vm& vm, Word word) WEFT_NO_ALLOC {
-  if (!word.IsPointer())
+  if (!word.IsPointer()) {
     return word.IsFixnum() || word.IsImmediateFloat() || word == gc::kTrue || word.IsFalse();
+  }
   const uint32_t shape = gc::ObjectAt(word)->shape();
   if (shape == ShapeOf(TypeId::kBignum) || shape == ShapeOf(TypeId::kFloat)) return true;
   for (const Special special : {Special::kRatioLayout, Special::kComplexLayout}) {

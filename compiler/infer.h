@@ -118,7 +118,7 @@ class Builder {
   bool ApplyFolded(Word word, int tail, bool* done) WEFT_NO_ALLOC;
 
   // splice.cc
-  bool CanSplice(Word word, const EffectCount& effect) const WEFT_NO_ALLOC;
+  [[nodiscard]] bool CanSplice(Word word, const EffectCount& effect) const WEFT_NO_ALLOC;
   bool ApplySplice(Word word, const EffectCount& effect, int tail, bool* done) WEFT_NO_ALLOC;
 
   // inline.cc

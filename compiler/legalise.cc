@@ -83,8 +83,9 @@ class Legaliser {
       const std::pair<int, uint64_t> key(header, constant.constant.bits);
       const auto found = hoisted.find(key);
       if (found != hoisted.end()) return found->second;
-      if (hoisted.size() >= kMaxHoisted || !LoadBefore(procedure_, header, &constant))
+      if (hoisted.size() >= kMaxHoisted || !LoadBefore(procedure_, header, &constant)) {
         return kNoReg;
+      }
       hoisted[key] = constant.reg;
       return constant.reg;
     };

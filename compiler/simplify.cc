@@ -26,8 +26,9 @@ class Simplifier {
       if (folded) DropUnreachable();
       const bool threaded = ThreadJumps();
       if (threaded) DropUnreachable();
-      if (!copies && !folded && !threaded && !ReplaceObjects(unit_, procedure_, replacements_))
+      if (!copies && !folded && !threaded && !ReplaceObjects(unit_, procedure_, replacements_)) {
         break;
+      }
     }
     SkipJumps();
     Fuse();

@@ -35,8 +35,9 @@ class MinorCollector final : public SlotVisitor {
     const uint64_t begin = Word::Pointer(reinterpret_cast<Object*>(heap_.nursery_begin_)).bits;
     const uint64_t span = heap_.nursery_span_;
     for (Word* slot = first; slot != end; ++slot) {
-      if (slot->bits - begin < span && slot->IsPointer()) [[unlikely]]
+      if (slot->bits - begin < span && slot->IsPointer()) [[unlikely]] {
         *slot = Evacuate(*slot);
+      }
     }
   }
   void VisitInterior(uint64_t address) override {

@@ -124,13 +124,13 @@ bool HashArray(gc::Heap& heap, const Array* array, int depth, int64_t* hash) WEF
   for (int64_t i = 0; i < array->size(); ++i) {
     const Word element = array->elements[i];
     int64_t step = 0;
+    bool native = !element.IsFalse() && element != gc::kTrue;
     if (IsType(element, TypeId::kArray)) {
-      if (!HashArray(heap, As<Array>(element), depth - 1, &step)) return false;
-    } else if (element.IsFalse() || element == gc::kTrue) {
-      return false;
-    } else if (!NativeHash(heap, element, &step)) {
-      return false;
+      native = HashArray(heap, As<Array>(element), depth - 1, &step);
+    } else if (native) {
+      native = NativeHash(heap, element, &step);
     }
+    if (!native) return false;
     mixed = HashStep(mixed, step);
   }
   *hash = mixed & Word::kMaxFixnum;

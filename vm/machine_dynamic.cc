@@ -216,8 +216,9 @@ void DispatchTable(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
 bool CallThreadEnded(Vm& vm, Context& context, const ThreadObject& thread) WEFT_NO_ANALYSIS {
   if (context.ending) return false;
   context.ending = true;
-  if (!thread.exit_handler.IsTrue() && !thread.scope.IsTrue() && !thread.held.IsTrue())
+  if (!thread.exit_handler.IsTrue() && !thread.scope.IsTrue() && !thread.held.IsTrue()) {
     return false;
+  }
   WordCell* ended = CellOfSpecial(vm, Special::kThreadEnded);
   if (ended == nullptr) return false;
   ++context.holds;
