@@ -9,8 +9,9 @@ import unittest
 
 WEFT = None
 
-# The image is 4.4 MB of it. A package under 5 MB is the aim; this keeps it from growing unseen.
-LIMIT = 7 * 1024 * 1024
+# The image is 5.5 MB of it, the binary 1.2, the library's text 0.8. A package under 5 MB is the aim, which needs the
+# image to be made when it is installed; this keeps it from growing unseen.
+LIMIT = 8 * 1024 * 1024
 
 
 def run(*arguments, **options):
