@@ -11,36 +11,41 @@ def styled(text, **environment):
     return t
 
 
+# What is typed is painted in pieces: a style may come after the text.
+def await_style(t, text, style):
+    t.wait(lambda: t.screen.style_of(text) == frozenset(style), f"{text} in {sorted(style)}")
+
+
 def test_u16_kinds_of_tokens():
     with styled('12 "text" no-such-word dup ! comment') as t:
-        assert t.screen.style_of("12") == {NUMBER}
-        assert t.screen.style_of('"text') == {STRING}
-        assert t.screen.style_of("no-such-word") == {UNDERLINED}
-        assert t.screen.style_of("dup") == frozenset()
-        assert COMMENT in t.screen.style_of("! comment")
+        await_style(t, "12", {NUMBER})
+        await_style(t, '"text', {STRING})
+        await_style(t, "no-such-word", {UNDERLINED})
+        await_style(t, "dup", ())
+        t.wait(lambda: COMMENT in t.screen.style_of("! comment"), "the comment")
 
 
 def test_u16_names_that_the_text_defines_are_known():
     with styled(":: area ( wide high -- n ) wide high * area2 ") as t:
         for name in ("wide high *", "area ("):
-            assert t.screen.style_of(name) == frozenset(), name
-        assert t.screen.style_of("area2") == {UNDERLINED}
+            await_style(t, name, ())
+        await_style(t, "area2", {UNDERLINED})
 
 
 def test_u16_short_commands_are_known_where_they_stand_first():
     with styled("trace dup") as t:
-        assert t.screen.style_of("trace") == {36}
+        await_style(t, "trace", {36})
     with styled("dup trace") as t:
-        assert t.screen.style_of("trace") == {UNDERLINED}
+        await_style(t, "trace", {UNDERLINED})
 
 
 def test_u16_matching_bracket():
     with styled("[ 1 { 2 } ]") as t:
-        assert MARKED in t.screen.style_of("]") and MARKED in t.screen.style_of("[")
+        t.wait(lambda: all(MARKED in t.screen.style_of(end) for end in "[]"), "the outer pair")
         assert MARKED not in t.screen.style_of("{")
         t.send(LEFT * 2)
         t.wait(lambda: MARKED in t.screen.style_of("}"), "the inner pair")
-        assert MARKED in t.screen.style_of("{") and MARKED not in t.screen.style_of("[")
+        t.wait(lambda: MARKED in t.screen.style_of("{") and MARKED not in t.screen.style_of("["), "the inner pair alone")
 
 
 def test_u17_colours_read_on_light_and_dark():
