@@ -5,8 +5,10 @@
 
 #include <climits>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +16,7 @@
 #include "compiler/boot_reader.h"
 #include "compiler/compiler.h"
 #include "tools/command_line.h"
+#include "tools/surroundings.h"
 #include "vm/crash.h"
 #include "vm/image_io.h"
 #include "vm/interpreter.h"
@@ -93,16 +96,27 @@ constexpr struct {
     {Special::kWrongValues, "compiler.private", "wrong-effect"},
 };
 
-int BuildImage(const Options& options, Compiler& compiler) WEFT_NO_ANALYSIS {
+int BuildImage(Options options, Compiler& compiler) WEFT_NO_ANALYSIS {
   if (options.arguments.empty()) {
     return Fail(absl::InvalidArgumentError("--build-image needs the library's folder"), kExitUsage);
   }
+  std::string& library = options.arguments[0];
+  for (std::string* path : {&library, &options.build_image}) {
+    std::error_code error;
+    *path = std::filesystem::absolute(*path, error);
+    if (error)
+      return Fail(absl::InternalError(absl::StrCat("the current folder: ", error.message())),
+                  kExitError);
+  }
+  absl::StatusOr<Surroundings> surroundings = EnterOwnSurroundings(library);
+  if (!surroundings.ok()) return Fail(surroundings.status(), kExitError);
+  if (surroundings->exit_status.has_value()) return *surroundings->exit_status;
   absl::StatusOr<std::unique_ptr<Vm>> vm = Vm::Create(options, &compiler);
   if (!vm.ok()) return Fail(vm.status(), kExitError);
   (*vm)->AttachCells(0);
   (*vm)->InitializeStubs();
   BootReader reader(**vm);
-  if (absl::Status status = reader.ReadLibrary(options.arguments[0]); !status.ok()) {
+  if (absl::Status status = reader.ReadLibrary(library); !status.ok()) {
     return Fail(status, kExitError);
   }
   for (const auto& row : kLibraryWords) {
