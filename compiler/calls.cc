@@ -182,7 +182,7 @@ bool Builder::ApplyMacro(Word word, int tail) {
 }
 
 // What the language made of a macro and its literals; null: it has not been asked.
-const Word* Builder::FindAnswer(Word word, const std::vector<Word>& literals) const {
+const Word* Builder::FindAnswer(Word word, const Vector<Word>& literals) const {
   if (!IsType(unit_.answers, TypeId::kArray)) return nullptr;
   // Answers are triples { macro literals expansion }.
   const Array* answers = As<Array>(unit_.answers);
@@ -204,7 +204,7 @@ const Word* Builder::FindAnswer(Word word, const std::vector<Word>& literals) co
 bool Builder::ApplyKnownArguments(Word word, int count, int tail, bool* done) {
   *done = false;
   if (static_cast<size_t>(count) > s_.data.size()) return true;
-  std::vector<Word> literals;
+  Vector<Word> literals;
   for (int i = count - 1; i >= 0; --i) {
     const Value& value = At(Peek(i));
     if (!value.is_literal()) return true;
@@ -227,7 +227,7 @@ bool Builder::ApplyKnownArguments(Word word, int count, int tail, bool* done) {
 
 bool Builder::Expand(Word word, int literal_count, int tail) {
   if (!Need(literal_count, word)) return false;
-  std::vector<Word> literals;
+  Vector<Word> literals;
   for (int i = literal_count - 1; i >= 0; --i) {
     const Value& value = At(Peek(i));
     if (!value.is_literal()) return FailInput(Peek(i), word);

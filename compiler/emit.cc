@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/inlined_vector.h"
 #include "compiler/passes.h"
 #include "gc/check.h"
 
@@ -13,6 +14,7 @@ struct SlotMove {
   int dst;
   int src;
 };
+using Moves = absl::InlinedVector<SlotMove, 8>;
 
 // The conditional jump that jumps when `op` does not.
 Op Inverted(Op op) {
@@ -62,8 +64,7 @@ Op Inverted(Op op) {
 class Emitter {
  public:
   Emitter(const Unit& unit, const Procedure& procedure, const Replacements& replacements,
-          const std::vector<CodeBuilder::Label>& entries, CodeBuilder& builder,
-          std::vector<uint32_t>& calls)
+          const Vector<CodeBuilder::Label>& entries, CodeBuilder& builder, Vector<uint32_t>& calls)
       : unit_(unit),
         procedure_(procedure),
         replacements_(replacements),
@@ -117,7 +118,7 @@ class Emitter {
   // Registers whose slots hold something when the instruction may collect: before it writes its
   // result; for a call, what outlasts it.
   void CollectLive(const Liveness& liveness) {
-    std::vector<std::pair<int, bool>> points;  // instruction number, is a call
+    Vector<std::pair<int, bool>> points;  // instruction number, is a call
     int number = 0;
     for (const int block : procedure_.order) {
       for (const Inst& inst : procedure_.blocks[static_cast<size_t>(block)].insts) {
@@ -158,8 +159,10 @@ class Emitter {
 
   // All moves at once: one is made as soon as its target is nobody's source; a ring is opened
   // through the scratch slot.
-  void EmitMoves(std::vector<SlotMove> moves) {
-    std::erase_if(moves, [](const SlotMove& move) { return move.dst == move.src; });
+  void EmitMoves(Moves moves) {
+    moves.erase(std::remove_if(moves.begin(), moves.end(),
+                               [](const SlotMove& move) { return move.dst == move.src; }),
+                moves.end());
     while (!moves.empty()) {
       bool made = false;
       for (size_t i = 0; i < moves.size(); ++i) {
@@ -185,7 +188,7 @@ class Emitter {
   // Puts operands in consecutive slots.
   template <class Operands>
   void PutInRow(const Operands& operands, int first) WEFT_NO_ALLOC {
-    std::vector<SlotMove> moves;
+    Moves moves;
     for (size_t i = 0; i < operands.size(); ++i) {
       if (operands[i].is_reg()) {
         moves.push_back({first + static_cast<int>(i), static_cast<int>(Slot(operands[i]))});
@@ -213,9 +216,8 @@ class Emitter {
     return {MapItem::kLiteral, static_cast<int32_t>(number)};
   }
 
-  void AppendItem(ValueId id, const std::vector<bool>& live,
-                  std::vector<MapItem>* items) WEFT_NO_ALLOC {
-    std::vector<ValueId> work = {id};
+  void AppendItem(ValueId id, std::vector<MapItem>* items) WEFT_NO_ALLOC {
+    absl::InlinedVector<ValueId, 8> work = {id};
     while (!work.empty()) {
       const Value& value = unit_.values[static_cast<size_t>(work.back())];
       work.pop_back();
@@ -234,7 +236,7 @@ class Emitter {
       }
       const int slot = slots_.slots[static_cast<size_t>(operand.reg)];
       const bool is_live = slot >= 0 && live_registers_[static_cast<size_t>(operand.reg)] &&
-                           live[static_cast<size_t>(slot)];
+                           live_slots_[static_cast<size_t>(slot)];
       if (is_live) {
         items->push_back({MapItem::kSlot, slot});
       } else {
@@ -245,22 +247,22 @@ class Emitter {
 
   void AddMap(const Inst& inst) WEFT_NO_ALLOC {
     if (inst.snapshot < 0) return;
-    const std::vector<VReg>& registers = live_[static_cast<size_t>(number_)];
+    const Vector<VReg>& registers = live_[static_cast<size_t>(number_)];
     int slots = 0;
     for (const VReg reg : registers) slots = std::max(slots, static_cast<int>(Slot(reg)) + 1);
-    std::vector<bool> live(static_cast<size_t>(slots));
+    live_slots_.assign(static_cast<size_t>(slots), false);
     live_registers_.resize(static_cast<size_t>(procedure_.register_count));
     for (const VReg reg : registers) {
-      live[Slot(reg)] = true;
+      live_slots_[Slot(reg)] = true;
       live_registers_[static_cast<size_t>(reg)] = true;
     }
     const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
-    std::vector<MapItem> data;
-    std::vector<MapItem> retained;
-    for (const ValueId id : snapshot.data) AppendItem(id, live, &data);
-    for (const ValueId id : snapshot.retained) AppendItem(id, live, &retained);
+    data_items_.clear();
+    retained_items_.clear();
+    for (const ValueId id : snapshot.data) AppendItem(id, &data_items_);
+    for (const ValueId id : snapshot.retained) AppendItem(id, &retained_items_);
     if (snapshot.data.size() > 255 || snapshot.retained.size() > 255) too_big_ = true;
-    if (!too_big_) builder_.AddMap(live, data, retained);
+    if (!too_big_) builder_.AddMap(live_slots_, data_items_, retained_items_);
     for (const VReg reg : registers) live_registers_[static_cast<size_t>(reg)] = false;
   }
 
@@ -269,7 +271,7 @@ class Emitter {
   // Where a jump to `block` really leads: empty blocks that jump on are skipped.
   [[nodiscard]] int FinalTarget(int block) const {
     for (int hops = 0; hops < 16; ++hops) {
-      const std::vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(block)].insts;
+      const Vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(block)].insts;
       if (insts.empty() || insts[0].kind != InstKind::kJump) break;
       block = insts[0].targets[0];
     }
@@ -293,7 +295,7 @@ class Emitter {
         AddMap(inst);
         break;
       case InstKind::kMoves: {
-        std::vector<SlotMove> moves;
+        Moves moves;
         for (size_t i = 0; i < inst.dsts.size(); ++i) {
           if (inst.srcs[i].is_reg()) {
             moves.push_back(
@@ -522,14 +524,18 @@ class Emitter {
   const Unit& unit_;
   const Procedure& procedure_;
   const Replacements& replacements_;
-  const std::vector<CodeBuilder::Label>& entries_;
+  const Vector<CodeBuilder::Label>& entries_;
   CodeBuilder& builder_;
-  std::vector<uint32_t>& calls_;  // by splice: the builder's number, 0: none yet
+  Vector<uint32_t>& calls_;  // by splice: the builder's number, 0: none yet
   int32_t last_splice_ = 0;
   SlotAssignment slots_;
-  std::vector<std::vector<VReg>> live_;  // by instruction number
-  std::vector<bool> live_registers_;     // while a map is made
-  std::vector<CodeBuilder::Label> labels_;
+  Vector<Vector<VReg>> live_;  // by instruction number
+  // While a map is made:
+  Vector<bool> live_registers_;
+  std::vector<bool> live_slots_;
+  std::vector<MapItem> data_items_;
+  std::vector<MapItem> retained_items_;
+  Vector<CodeBuilder::Label> labels_;
   int next_block_ = -1;
   int number_ = 0;
   bool too_big_ = false;
@@ -538,12 +544,12 @@ class Emitter {
 }  // namespace
 
 bool EmitUnit(Unit& unit, CodeBuilder& builder) {
-  std::vector<uint32_t> calls(unit.splices.size() + 1);
+  Vector<uint32_t> calls(unit.splices.size() + 1);
   // Simplifying first shows which subroutines are still called.
-  std::vector<CodeBuilder::Label> entries;
+  Vector<CodeBuilder::Label> entries;
   for (size_t i = 0; i < unit.procedures.size(); ++i) entries.push_back(builder.NewLabel());
-  std::vector<bool> queued(unit.procedures.size());
-  std::vector<size_t> queue = {0};
+  Vector<bool> queued(unit.procedures.size());
+  Vector<size_t> queue = {0};
   queued[0] = true;
   for (size_t next = 0; next < queue.size(); ++next) {
     Procedure& procedure = *unit.procedures[queue[next]];

@@ -81,7 +81,7 @@ ValueId Builder::Pop() {
 // --- instructions --------------------------------------------------------------------------------
 
 Inst& Builder::Emit(InstKind kind, Op op) {
-  std::vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(s_.block)].insts;
+  Vector<Inst>& insts = procedure_.blocks[static_cast<size_t>(s_.block)].insts;
   insts.emplace_back();
   Inst& inst = insts.back();
   inst.kind = kind;

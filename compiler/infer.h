@@ -34,8 +34,8 @@ enum class End : uint8_t {
 };
 
 struct State {
-  std::vector<ValueId> data;
-  std::vector<Retained> retained;
+  Vector<ValueId> data;
+  Vector<Retained> retained;
   int block = 0;
   int low = 0;              // the least height the data stack was read down to
   bool others_ran = false;  // code that is not in sight may have run since the entry
@@ -75,8 +75,7 @@ class Builder {
   bool RestIsDropLocals(const Array* array, int64_t from) const WEFT_NO_ALLOC;
 
   // calls.cc
-  [[nodiscard]] const Word* FindAnswer(Word word,
-                                       const std::vector<Word>& literals) const WEFT_NO_ALLOC;
+  [[nodiscard]] const Word* FindAnswer(Word word, const Vector<Word>& literals) const WEFT_NO_ALLOC;
   bool ApplyKnownArguments(Word word, int count, int tail, bool* done) WEFT_NO_ALLOC;
   bool ApplyMacro(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyByEffect(Word word, int tail) WEFT_NO_ALLOC;
@@ -107,8 +106,8 @@ class Builder {
                  State* end) WEFT_NO_ALLOC;
   // Continues where the branches meet. `start`: the state they were entered with; `taken` >= 0: the
   // only one that can run.
-  bool Merge(const State& start, std::vector<State>& ends, int taken, Word word) WEFT_NO_ALLOC;
-  bool Unbalanced(const State& start, const std::vector<State>& ends, Word word);
+  bool Merge(const State& start, Vector<State>& ends, int taken, Word word) WEFT_NO_ALLOC;
+  bool Unbalanced(const State& start, const Vector<State>& ends, Word word);
 
   // methods.cc
   bool ApplyChosenMethod(Word word, int tail, bool* done) WEFT_NO_ALLOC;
@@ -126,14 +125,14 @@ class Builder {
   bool ApplyInlineRecursive(Word word, int tail) WEFT_NO_ALLOC;
   bool ApplyLoop(Word word, int tail, bool* restart) WEFT_NO_ALLOC;
   bool ApplySubroutine(Word word) WEFT_NO_ALLOC;
-  bool CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>& statics) WEFT_NO_ALLOC;
+  bool CallSubroutine(Frame& frame, int arity, const Vector<ValueId>& statics) WEFT_NO_ALLOC;
   bool JumpToHeader(int frame_id) WEFT_NO_ALLOC;
-  ValueId HeaderValue(ValueId id, bool forced, const Frame& frame, std::vector<VReg>* phis,
-                      std::vector<Operand>* entries) WEFT_NO_ALLOC;
-  bool MatchHeader(ValueId header, ValueId now, Frame& frame, std::vector<VReg>* phis,
-                   std::vector<Operand>* operands) WEFT_NO_ALLOC;
-  ValueId CloneInto(Builder& inner, ValueId id, std::vector<Operand>* captures) WEFT_NO_ALLOC;
-  bool CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>* captures) WEFT_NO_ALLOC;
+  ValueId HeaderValue(ValueId id, bool forced, const Frame& frame, Vector<VReg>* phis,
+                      Vector<Operand>* entries) WEFT_NO_ALLOC;
+  bool MatchHeader(ValueId header, ValueId now, Frame& frame, Vector<VReg>* phis,
+                   Vector<Operand>* operands) WEFT_NO_ALLOC;
+  ValueId CloneInto(Builder& inner, ValueId id, Vector<Operand>* captures) WEFT_NO_ALLOC;
+  bool CollectCaptures(ValueId pattern, ValueId now, Vector<Operand>* captures) WEFT_NO_ALLOC;
   int FindFrame(Word word, bool* plain_inline) const WEFT_NO_ALLOC;
 
   // Stacks.

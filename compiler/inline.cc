@@ -48,7 +48,7 @@ bool Builder::ApplyInlineRecursive(Word word, int tail) {
   if (frame_id >= 0) {
     Frame& frame = *unit_.frames[static_cast<size_t>(frame_id)];
     if (frame.is_subroutine) {
-      std::vector<ValueId> now;
+      Vector<ValueId> now;
       for (int i = effect.inputs - 1; i >= 0; --i) now.push_back(Peek(i));
       return CallSubroutine(frame, effect.inputs, now);
     }
@@ -75,8 +75,8 @@ static bool IsLastingShape(uint32_t shape) {
           shape == ShapeOf(TypeId::kString) || shape == ShapeOf(TypeId::kByteArray));
 }
 
-ValueId Builder::HeaderValue(ValueId id, bool forced, const Frame& frame, std::vector<VReg>* phis,
-                             std::vector<Operand>* entries) {
+ValueId Builder::HeaderValue(ValueId id, bool forced, const Frame& frame, Vector<VReg>* phis,
+                             Vector<Operand>* entries) {
   const Value value = At(id);
   if (!forced) {
     if (value.is_virtual()) {
@@ -96,8 +96,8 @@ ValueId Builder::HeaderValue(ValueId id, bool forced, const Frame& frame, std::v
   return unit_.Register(reg, shape);
 }
 
-bool Builder::MatchHeader(ValueId header, ValueId now, Frame& frame, std::vector<VReg>* phis,
-                          std::vector<Operand>* operands) {
+bool Builder::MatchHeader(ValueId header, ValueId now, Frame& frame, Vector<VReg>* phis,
+                          Vector<Operand>* operands) {
   const Value expected = At(header);
   const Value value = At(now);
   switch (expected.kind) {
@@ -134,8 +134,8 @@ bool Builder::ApplyLoop(Word word, int tail, bool* restart) {
     frame.others_ran = s_.others_ran = others_ran;
     frame.strict_splices = unit_.strict_splices;
 
-    std::vector<VReg> phis;
-    std::vector<Operand> entries;
+    Vector<VReg> phis;
+    Vector<Operand> entries;
     for (size_t i = 0; i < s_.data.size(); ++i) {
       const bool is_forced = forced.contains(static_cast<int>(i));
       const ValueId value = HeaderValue(s_.data[i], is_forced, frame, &phis, &entries);
@@ -181,8 +181,8 @@ bool Builder::JumpToHeader(int frame_id) {
   if (s_.data.size() != frame.header_data.size()) {
     return Fail("unbalanced-recursion", frame.word);
   }
-  std::vector<VReg> phis;
-  std::vector<Operand> operands;
+  Vector<VReg> phis;
+  Vector<Operand> operands;
   const size_t shapeless = frame.shapeless.size();
   for (size_t i = 0; i < s_.data.size(); ++i) {
     if (MatchHeader(frame.header_data[i], s_.data[i], frame, &phis, &operands)) continue;
@@ -234,7 +234,7 @@ bool Builder::JumpToHeader(int frame_id) {
 // --- subroutines
 // -------------------------------------------------------------------------------------
 
-ValueId Builder::CloneInto(Builder& inner, ValueId id, std::vector<Operand>* captures) {
+ValueId Builder::CloneInto(Builder& inner, ValueId id, Vector<Operand>* captures) {
   const Value value = At(id);
   if (value.is_literal() && IsCallable(id)) return id;
   if (value.is_virtual()) {
@@ -264,7 +264,7 @@ bool Builder::FollowAside(ValueId followed, Word word, EffectCount* effect) {
   Builder inner(unit_, aside, 0, /*infer_only=*/true);
   inner.position_ = position_;
   inner.scope_ = scope_;
-  std::vector<Operand> captures;
+  Vector<Operand> captures;
   const ValueId callable = CloneInto(inner, followed, &captures);
   int next = static_cast<int>(captures.size());
   for (int i = 0; i < kReach; ++i) inner.s_.data.push_back(unit_.Register(next++));
@@ -281,7 +281,7 @@ bool Builder::FollowAside(ValueId followed, Word word, EffectCount* effect) {
   return true;
 }
 
-bool Builder::CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>* captures) {
+bool Builder::CollectCaptures(ValueId pattern, ValueId now, Vector<Operand>* captures) {
   const Value expected = At(pattern);
   const Value value = At(now);
   switch (expected.kind) {
@@ -299,9 +299,9 @@ bool Builder::CollectCaptures(ValueId pattern, ValueId now, std::vector<Operand>
 
 // A subroutine's inputs: what its callables captured, the items below its arguments that it
 // reaches, its other arguments.
-bool Builder::CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>& arguments) {
-  std::vector<Operand> captures;
-  std::vector<Operand> plain;
+bool Builder::CallSubroutine(Frame& frame, int arity, const Vector<ValueId>& arguments) {
+  Vector<Operand> captures;
+  Vector<Operand> plain;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const bool is_static = !At(frame.arguments[i]).is_reg();
     if (!is_static) {
@@ -341,7 +341,7 @@ bool Builder::CallSubroutine(Frame& frame, int arity, const std::vector<ValueId>
 bool Builder::ApplySubroutine(Word word) {
   EffectCount effect;
   ReadEffect(unit_.vm, As<WordObject>(word)->effect, &effect);
-  std::vector<ValueId> arguments;
+  Vector<ValueId> arguments;
   for (int i = effect.inputs - 1; i >= 0; --i) arguments.push_back(Peek(i));
 
   constexpr int kReach = 24;  // items below the arguments that a first pass may use
@@ -369,7 +369,7 @@ bool Builder::ApplySubroutine(Word word) {
       inner.s_.others_ran = true;
       frame.builder = &inner;
 
-      std::vector<Operand> captures;
+      Vector<Operand> captures;
       for (const ValueId id : arguments) {
         frame.arguments.push_back(IsCallable(id) ? CloneInto(inner, id, &captures) : -1);
       }

@@ -167,7 +167,7 @@ bool Builder::ApplyTypeTest(const Primitive& primitive, Word word) {
 // A test of the shape for each operand of unknown shape; a branch on the result is threaded through
 // them later.
 void Builder::EmitBothFixnums() {
-  std::vector<Operand> operands;
+  Vector<Operand> operands;
   bool known = true;
   for (const int place : {1, 0}) {
     const uint32_t shape = ShapeOfValue(Peek(place));

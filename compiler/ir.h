@@ -74,7 +74,7 @@ struct Inst {
 };
 
 struct Block {
-  std::vector<Inst> insts;
+  Vector<Inst> insts;
   // The handlers that a throw inside this block may go to (innermost only: it covers the outer
   // ones' values, as its own block is covered by them).
   int handler = -1;
@@ -82,8 +82,8 @@ struct Block {
 
 // Items of the two stacks at a safepoint, bottom first.
 struct Snapshot {
-  std::vector<ValueId> data;
-  std::vector<ValueId> retained;
+  Vector<ValueId> data;
+  Vector<ValueId> retained;
   bool keep_all = false;  // the callee reads the stacks: retained items must not be dropped
 };
 
@@ -92,10 +92,10 @@ struct Snapshot {
 struct Procedure {
   int inputs = 0;
   int outputs = 0;
-  std::vector<Block> blocks;
-  std::vector<int> order;
+  Vector<Block> blocks;
+  Vector<int> order;
   int register_count = 0;  // registers 0..inputs-1 are the inputs
-  std::vector<Snapshot> snapshots;
+  Vector<Snapshot> snapshots;
   int skipped_items = 0;  // how many items at the bottom of every snapshot are not of this frame
 };
 

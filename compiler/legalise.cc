@@ -20,9 +20,10 @@ class Legaliser {
 
   // A product that only the addition or subtraction behind it reads.
   void FuseProducts() {
-    const std::vector<int> uses = CountUses(unit_, replacements_, procedure_);
+    Vector<int> uses;
+    CountUses(unit_, replacements_, procedure_, &uses);
     for (const int block : procedure_.order) {
-      std::vector<Inst>& insts = BlockAt(block).insts;
+      Vector<Inst>& insts = BlockAt(block).insts;
       for (size_t i = 0; i + 1 < insts.size(); ++i) {
         Inst& product = insts[i];
         const Inst& sum = insts[i + 1];
@@ -47,14 +48,14 @@ class Legaliser {
   }
 
   // By position in the order: the header of the outermost loop that the block is in; -1: none.
-  std::vector<int> FindLoops() {
-    std::vector<int> header(procedure_.order.size(), -1);
-    std::vector<int> place(procedure_.blocks.size(), -1);
+  Vector<int> FindLoops() {
+    Vector<int> header(procedure_.order.size(), -1);
+    Vector<int> place(procedure_.blocks.size(), -1);
     for (size_t i = 0; i < procedure_.order.size(); ++i) {
       place[static_cast<size_t>(procedure_.order[i])] = static_cast<int>(i);
     }
     for (size_t i = 0; i < procedure_.order.size(); ++i) {
-      const std::vector<Inst>& insts = BlockAt(procedure_.order[i]).insts;
+      const Vector<Inst>& insts = BlockAt(procedure_.order[i]).insts;
       if (insts.empty()) continue;
       const Inst& last = insts.back();
       int target = -1;
@@ -76,7 +77,7 @@ class Legaliser {
   // is in.
   void Legalise() {
     constexpr size_t kMaxHoisted = 8;
-    const std::vector<int> loops = FindLoops();
+    const Vector<int> loops = FindLoops();
     absl::flat_hash_map<std::pair<int, uint64_t>, VReg> hoisted;
     const auto hoist = [&](int header, Operand constant) -> VReg {
       if (header < 0) return kNoReg;
@@ -100,8 +101,8 @@ class Legaliser {
       }
     }
     for (const int block : procedure_.order) {
-      std::vector<Inst>& insts = BlockAt(block).insts;
-      std::vector<Inst> out;
+      Vector<Inst>& insts = BlockAt(block).insts;
+      Vector<Inst> out;
       out.reserve(insts.size());
       const auto load_constants = [&](Inst& inst) {
         for (Operand& operand : inst.srcs) {
@@ -157,35 +158,25 @@ bool LoadBefore(Procedure& procedure, int header, Operand* constant) {
   load.dsts.push_back(procedure.register_count++);
   load.srcs.push_back(*constant);
   *constant = Operand::Reg(load.dsts[0]);
-  std::vector<Inst>& insts = procedure.blocks[static_cast<size_t>(entry)].insts;
+  Vector<Inst>& insts = procedure.blocks[static_cast<size_t>(entry)].insts;
   insts.insert(insts.end() - 1, std::move(load));
   return true;
 }
 
-std::vector<int> CountUses(const Unit& unit, const Replacements& replacements,
-                           const Procedure& procedure) {
-  std::vector<int> uses(static_cast<size_t>(procedure.register_count));
-  std::vector<VReg> registers;
+void CountUses(const Unit& unit, const Replacements& replacements, const Procedure& procedure,
+               Vector<int>* counts) {
+  Vector<int>& uses = *counts;
+  uses.assign(static_cast<size_t>(procedure.register_count), 0);
   for (const int block : procedure.order) {
     for (const Inst& inst : procedure.blocks[static_cast<size_t>(block)].insts) {
       for (const Operand& operand : inst.srcs) {
         if (operand.is_reg()) ++uses[static_cast<size_t>(operand.reg)];
       }
       if (inst.snapshot < 0) continue;
-      const Snapshot& snapshot = procedure.snapshots[static_cast<size_t>(inst.snapshot)];
-      registers.clear();
-      for (const ValueId id : snapshot.data) {
-        CollectRegisters(unit, replacements, id, &registers);
-      }
-      if (snapshot.keep_all) {
-        for (const ValueId id : snapshot.retained) {
-          CollectRegisters(unit, replacements, id, &registers);
-        }
-      }
-      for (const VReg reg : registers) ++uses[static_cast<size_t>(reg)];
+      ForEachRegister(unit, replacements, procedure.snapshots[static_cast<size_t>(inst.snapshot)],
+                      0, [&](VReg reg) { ++uses[static_cast<size_t>(reg)]; });
     }
   }
-  return uses;
 }
 
 void LegaliseOperands(const Unit& unit, const Replacements& replacements, Procedure& procedure) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/container/inlined_vector.h"
 #include "compiler/passes.h"
 
 namespace weft::compiler {
@@ -33,24 +34,27 @@ class BitSet {
   }
 
  private:
-  std::vector<uint64_t> words_;
+  absl::InlinedVector<uint64_t, 4> words_;
 };
 
-// What an instruction reads: its operands, and the data stack's items at a safepoint, which stay
-// as long as they are on the stack so that get-datastack and errors show them.
-void CollectUses(const Unit& unit, const Replacements& replacements, const Procedure& procedure,
-                 const Inst& inst, std::vector<VReg>* uses) {
-  uses->clear();
-  for (const Operand& operand : inst.srcs) {
-    if (operand.is_reg()) uses->push_back(operand.reg);
-  }
+// Of the data stack's items at a safepoint, which stay as long as they are on the stack so that
+// get-datastack and errors show them.
+template <class Visit>
+void ForEachKept(const Unit& unit, const Replacements& replacements, const Procedure& procedure,
+                 const Inst& inst, Visit visit) {
   if (inst.snapshot < 0) return;
-  const Snapshot& snapshot = procedure.snapshots[static_cast<size_t>(inst.snapshot)];
-  for (size_t i = static_cast<size_t>(procedure.skipped_items); i < snapshot.data.size(); ++i) {
-    CollectRegisters(unit, replacements, snapshot.data[i], uses);
+  ForEachRegister(unit, replacements, procedure.snapshots[static_cast<size_t>(inst.snapshot)],
+                  procedure.skipped_items, visit);
+}
+
+// What an instruction reads: its operands, and what is kept.
+template <class Visit>
+void ForEachUse(const Unit& unit, const Replacements& replacements, const Procedure& procedure,
+                const Inst& inst, Visit visit) {
+  for (const Operand& operand : inst.srcs) {
+    if (operand.is_reg()) visit(operand.reg);
   }
-  if (!snapshot.keep_all) return;
-  for (const ValueId id : snapshot.retained) CollectRegisters(unit, replacements, id, uses);
+  ForEachKept(unit, replacements, procedure, inst, visit);
 }
 
 }  // namespace
@@ -82,7 +86,7 @@ Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
   const size_t count = procedure.order.size();
   Liveness result;
   result.ranges.resize(registers);
-  std::vector<int> place(procedure.blocks.size(), -1);  // of a block in the order
+  Vector<int> place(procedure.blocks.size(), -1);  // of a block in the order
   int number = 0;
   for (size_t i = 0; i < count; ++i) {
     const int block = procedure.order[i];
@@ -93,11 +97,10 @@ Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
   result.block_first.push_back(number);
 
   // Backward data flow: what is live at the start of each block.
-  std::vector<BitSet> live_in(count, BitSet(registers));
+  Vector<BitSet> live_in(count, BitSet(registers));
   const auto block_of = [&](size_t i) -> const Block& {
     return procedure.blocks[static_cast<size_t>(procedure.order[i])];
   };
-  std::vector<VReg> uses;
   const auto live_out = [&](size_t i) {
     BitSet live(registers);
     const Block& block = block_of(i);
@@ -118,11 +121,10 @@ Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
     changed = false;
     for (size_t i = count; i-- > 0;) {
       BitSet live = live_out(i);
-      const std::vector<Inst>& insts = block_of(i).insts;
+      const Vector<Inst>& insts = block_of(i).insts;
       for (auto inst = insts.rbegin(); inst != insts.rend(); ++inst) {
         defines(*inst, [&](VReg reg) { live.Remove(reg); });
-        CollectUses(unit, replacements, procedure, *inst, &uses);
-        for (const VReg reg : uses) live.Add(reg);
+        ForEachUse(unit, replacements, procedure, *inst, [&](VReg reg) { live.Add(reg); });
       }
       if (live_in[i].Join(live)) changed = true;
     }
@@ -137,12 +139,12 @@ Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
       pieces.emplace_back(from, to);
     }
   };
-  std::vector<int> open_end(registers, -1);  // end of the piece that is open at this point
+  Vector<int> open_end(registers, -1);  // end of the piece that is open at this point
   for (size_t i = count; i-- > 0;) {
-    const std::vector<Inst>& insts = block_of(i).insts;
+    const Vector<Inst>& insts = block_of(i).insts;
     const int first = result.block_first[i] * 2;
     const int end = result.block_first[i + 1] * 2;
-    std::vector<VReg> opened;
+    Vector<VReg> opened;
     live_out(i).ForEach([&](int reg) {
       open_end[static_cast<size_t>(reg)] = end;
       opened.push_back(reg);
@@ -155,31 +157,17 @@ Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
         add_piece(reg, 2 * n + 1, at < 0 ? 2 * n + 2 : at);
         at = -1;
       });
-      CollectUses(unit, replacements, procedure, *inst, &uses);
-      for (const VReg reg : uses) {
+      ForEachUse(unit, replacements, procedure, *inst, [&](VReg reg) {
         int& at = open_end[static_cast<size_t>(reg)];
-        if (at >= 0) continue;
+        if (at >= 0) return;
         // Items of a safepoint's map must last through the instruction; operands are read at 2n.
         at = 2 * n + 1;
         opened.push_back(reg);
-      }
-      if (inst->snapshot >= 0) {
-        const Snapshot& snapshot = procedure.snapshots[static_cast<size_t>(inst->snapshot)];
-        uses.clear();
-        for (size_t k = static_cast<size_t>(procedure.skipped_items); k < snapshot.data.size();
-             ++k) {
-          CollectRegisters(unit, replacements, snapshot.data[k], &uses);
-        }
-        if (snapshot.keep_all) {
-          for (const ValueId id : snapshot.retained) {
-            CollectRegisters(unit, replacements, id, &uses);
-          }
-        }
-        for (const VReg reg : uses) {
-          int& at = open_end[static_cast<size_t>(reg)];
-          at = std::max(at, 2 * n + 2);
-        }
-      }
+      });
+      ForEachKept(unit, replacements, procedure, *inst, [&](VReg reg) {
+        int& at = open_end[static_cast<size_t>(reg)];
+        at = std::max(at, 2 * n + 2);
+      });
     }
     for (const VReg reg : opened) {
       int& at = open_end[static_cast<size_t>(reg)];

@@ -119,7 +119,7 @@ bool Builder::ApplyLikelyMethod(Word word, int tail, bool* done) {
   branch.srcs.push_back(Operand::Reg(is_fixnum));
   branch.targets = {other, likely};
   const State start = s_;
-  std::vector<State> ends(2);
+  Vector<State> ends(2);
 
   s_.low = static_cast<int>(s_.data.size());
   StartBlock(likely);

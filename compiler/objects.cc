@@ -177,7 +177,6 @@ class ObjectReplacer {
   }
 
   void FindMoreEscapes() {
-    std::vector<VReg> registers;
     for (const int block : procedure_.order) {
       for (const Inst& inst : BlockAt(block).insts) {
         Access access;
@@ -200,34 +199,23 @@ class ObjectReplacer {
           if (value.is_reg()) Escape(replacements_.Resolve(Operand::Reg(value.reg)));
         }
         if (!snapshot.keep_all) continue;
-        registers.clear();
-        for (const ValueId id : snapshot.data) {
-          CollectRegisters(unit_, replacements_, id, &registers);
-        }
-        for (const ValueId id : snapshot.retained) {
-          CollectRegisters(unit_, replacements_, id, &registers);
-        }
-        for (const VReg reg : registers) Escape(reg);
+        ForEachRegister(unit_, replacements_, snapshot, 0, [&](VReg reg) { Escape(reg); });
       }
     }
   }
 
   // The objects that an instruction reads or shows.
   uint64_t UsesOf(const Inst& inst) {
-    registers_.clear();
-    for (const Operand& operand : inst.srcs) {
-      if (operand.is_reg()) registers_.push_back(operand.reg);
-    }
-    if (inst.snapshot >= 0) {
-      const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
-      for (const ValueId id : snapshot.data) {
-        CollectRegisters(unit_, replacements_, id, &registers_);
-      }
-    }
     uint64_t used = 0;
-    for (const VReg reg : registers_) {
-      const int number = NumberOf(Operand::Reg(reg));
+    const auto add = [&](const Operand& operand) {
+      const int number = NumberOf(operand);
       if (number >= 0) used |= uint64_t{1} << number;
+    };
+    for (const Operand& operand : inst.srcs) add(operand);
+    if (inst.snapshot < 0) return used;
+    const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
+    for (const ValueId id : snapshot.data) {
+      ForEachRegister(unit_, replacements_, id, [&](VReg reg) { add(Operand::Reg(reg)); });
     }
     return used;
   }
@@ -263,7 +251,7 @@ class ObjectReplacer {
   bool FindKept() {
     bool any = false;
     for (const int block : procedure_.order) {
-      const std::vector<Inst>& insts = BlockAt(block).insts;
+      const Vector<Inst>& insts = BlockAt(block).insts;
       if (insts.empty()) continue;
       uint64_t live = 0;
       for (const int target : insts.back().targets) live |= needs_[static_cast<size_t>(target)];
@@ -286,8 +274,8 @@ class ObjectReplacer {
   // Which objects are looked at in each block or after it, before they are made anew.
   void FindNeeds() {
     needs_.assign(procedure_.blocks.size(), 0);
-    std::vector<uint64_t> uses(procedure_.blocks.size());
-    std::vector<uint64_t> makes(procedure_.blocks.size());
+    Vector<uint64_t> uses(procedure_.blocks.size());
+    Vector<uint64_t> makes(procedure_.blocks.size());
     for (const int block : procedure_.order) {
       for (const Inst& inst : BlockAt(block).insts) {
         uses[static_cast<size_t>(block)] |= UsesOf(inst);
@@ -317,7 +305,7 @@ class ObjectReplacer {
 
   // A move to be added at the end of a block.
   void MoveAtEnd(int block, VReg reg, Operand source) {
-    std::vector<Inst>& insts = BlockAt(block).insts;
+    Vector<Inst>& insts = BlockAt(block).insts;
     if (insts.size() < 2 || insts[insts.size() - 2].kind != InstKind::kMoves) {
       Inst last(std::move(insts.back()));
       insts.pop_back();
@@ -335,12 +323,12 @@ class ObjectReplacer {
 
   void Walk() {
     const size_t blocks = procedure_.blocks.size();
-    std::vector<std::vector<int>> sources(blocks);
-    std::vector<bool> is_header(blocks);
+    Vector<Vector<int>> sources(blocks);
+    Vector<bool> is_header(blocks);
     for (const int block : procedure_.order) {
       if (BlockAt(block).insts.empty()) continue;
       for (const int target : BlockAt(block).insts.back().targets) {
-        std::vector<int>& from = sources[static_cast<size_t>(target)];
+        Vector<int>& from = sources[static_cast<size_t>(target)];
         if (std::find(from.begin(), from.end(), block) == from.end()) from.push_back(block);
         if (BlockAt(block).insts.back().kind == InstKind::kLoop) {
           is_header[static_cast<size_t>(target)] = true;
@@ -348,10 +336,10 @@ class ObjectReplacer {
       }
     }
     ends_.assign(blocks, {});
-    std::vector<Join> loops;
+    Vector<Join> loops;
     for (const int block : procedure_.order) {
-      std::vector<Fields> now(objects_.size());
-      const std::vector<int>& from = sources[static_cast<size_t>(block)];
+      Vector<Fields> now(objects_.size());
+      const Vector<int>& from = sources[static_cast<size_t>(block)];
       for (size_t i = 0; i < objects_.size(); ++i) {
         if ((needs_[static_cast<size_t>(block)] >> i & 1) == 0 || from.empty()) continue;
         Enter(i, from, is_header[static_cast<size_t>(block)], &now[i], &loops);
@@ -374,12 +362,12 @@ class ObjectReplacer {
     size_t object;
     size_t field;
     VReg reg;
-    std::vector<int> from;
+    Vector<int> from;
   };
 
   // What the fields of an object hold where a block begins.
-  void Enter(size_t object, const std::vector<int>& from, bool is_header, Fields* now,
-             std::vector<Join>* loops) {
+  void Enter(size_t object, const Vector<int>& from, bool is_header, Fields* now,
+             Vector<Join>* loops) {
     // The first way in layout order comes from before.
     const Fields first = ends_[static_cast<size_t>(from[0])][object];
     if (first.empty()) return;
@@ -404,9 +392,9 @@ class ObjectReplacer {
     }
   }
 
-  void WalkBlock(int block, std::vector<Fields>& now) {
-    std::vector<Inst>& insts = BlockAt(block).insts;
-    std::vector<Inst> kept;
+  void WalkBlock(int block, Vector<Fields>& now) {
+    Vector<Inst>& insts = BlockAt(block).insts;
+    Vector<Inst> kept;
     kept.reserve(insts.size());
     for (Inst& inst : insts) {
       for (Operand& operand : inst.srcs) operand = replacements_.Resolve(operand);
@@ -448,14 +436,14 @@ class ObjectReplacer {
   }
 
   // On the data stack the first field stands for an object inside a callable.
-  void ShowFields(int number, const std::vector<Fields>& now) {
+  void ShowFields(int number, const Vector<Fields>& now) {
     Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(number)];
     for (ValueId& id : snapshot.data) {
       if (unit_.values[static_cast<size_t>(id)].is_virtual()) id = Shown(id, now);
     }
   }
 
-  ValueId Shown(ValueId id, const std::vector<Fields>& now) {
+  ValueId Shown(ValueId id, const Vector<Fields>& now) {
     // Parts first: values only refer to others that were there before (kMaxVirtualDepth bounds it).
     const Value value = unit_.values[static_cast<size_t>(id)];
     if (value.is_reg()) {
@@ -476,12 +464,11 @@ class ObjectReplacer {
   Unit& unit_;
   Procedure& procedure_;
   Replacements& replacements_;
-  std::vector<LocalObject> objects_;
+  Vector<LocalObject> objects_;
   absl::flat_hash_map<VReg, int> number_of_;
-  std::vector<uint64_t> needs_;  // by block
-  std::vector<VReg> registers_;
-  std::vector<std::vector<Fields>> ends_;  // by block: what the fields hold at its end
-  absl::flat_hash_map<int, std::vector<Fields>> header_fields_;  // at the start of a loop
+  Vector<uint64_t> needs_;       // by block
+  Vector<Vector<Fields>> ends_;  // by block: what the fields hold at its end
+  absl::flat_hash_map<int, Vector<Fields>> header_fields_;  // at the start of a loop
 };
 
 }  // namespace

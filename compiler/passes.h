@@ -3,8 +3,9 @@
 #ifndef WEFT_COMPILER_PASSES_H_
 #define WEFT_COMPILER_PASSES_H_
 
-#include <vector>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "compiler/unit.h"
 
 namespace weft::compiler {
@@ -30,7 +31,7 @@ class Replacements {
   }
 
  private:
-  std::vector<Operand> map_;
+  Vector<Operand> map_;
 };
 
 // Drops what cannot run, copies and constants through joins, folds branches, picks immediate and
@@ -46,34 +47,62 @@ void LegaliseOperands(const Unit& unit, const Replacements& replacements, Proced
 // Puts a constant in a register where the loop is entered. False unless one jump enters it.
 bool LoadBefore(Procedure& procedure, int header, Operand* constant);
 // By register: how many operands and snapshots read it.
-std::vector<int> CountUses(const Unit& unit, const Replacements& replacements,
-                           const Procedure& procedure);
+void CountUses(const Unit& unit, const Replacements& replacements, const Procedure& procedure,
+               Vector<int>* uses);
 
-// The registers a value of a snapshot consists of.
-void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,
-                      std::vector<VReg>* registers);
+// Calls `visit` with each register that a value of a snapshot consists of.
+template <class Visit>
+void ForEachRegister(const Unit& unit, const Replacements& replacements, ValueId id, Visit visit) {
+  absl::InlinedVector<ValueId, 8> parts;
+  while (true) {
+    const Value& value = unit.values[static_cast<size_t>(id)];
+    if (value.is_virtual()) {
+      parts.push_back(value.first);
+      id = value.second;
+      continue;
+    }
+    if (value.is_reg()) {
+      const Operand operand = replacements.Resolve(Operand::Reg(value.reg));
+      if (operand.is_reg()) visit(operand.reg);
+    }
+    if (parts.empty()) return;
+    id = parts.back();
+    parts.pop_back();
+  }
+}
+
+// The same for all that a snapshot keeps, but for its lowest `skipped` items.
+template <class Visit>
+void ForEachRegister(const Unit& unit, const Replacements& replacements, const Snapshot& snapshot,
+                     int skipped, Visit visit) {
+  for (size_t i = static_cast<size_t>(skipped); i < snapshot.data.size(); ++i) {
+    ForEachRegister(unit, replacements, snapshot.data[i], visit);
+  }
+  if (!snapshot.keep_all) return;
+  for (const ValueId id : snapshot.retained) ForEachRegister(unit, replacements, id, visit);
+}
 
 // One register's life: half-open ranges of program points, ascending. The instruction with number
 // n in layout order reads at 2n and writes at 2n + 1.
 struct LiveRange {
-  std::vector<std::pair<int, int>> pieces;
+  absl::InlinedVector<std::pair<int, int>, 2> pieces;
   [[nodiscard]] bool empty() const { return pieces.empty(); }
   [[nodiscard]] bool Overlaps(const LiveRange& other) const;
   [[nodiscard]] bool Covers(int point) const;
 };
 
 struct Liveness {
-  std::vector<LiveRange> ranges;  // by register
-  std::vector<int> block_first;   // number of the first instruction, by position in order
+  Vector<LiveRange> ranges;  // by register
+  Vector<int> block_first;   // number of the first instruction, by position in order
 };
 Liveness ComputeLiveness(const Unit& unit, const Replacements& replacements,
                          const Procedure& procedure);
 
 // Where everything is in the window.
 struct SlotAssignment {
-  std::vector<int> slots;         // by register; -1: never live
-  std::vector<int> call_windows;  // by instruction number: A of a kCall, else -1
-  int frame_size = 0;             // slots below this may be used; the next one is scratch
+  Vector<int> slots;         // by register; -1: never live
+  Vector<int> call_windows;  // by instruction number: A of a kCall, else -1
+  int frame_size = 0;        // slots below this may be used; the next one is scratch
 };
 // False if the window would be too large.
 bool AssignSlots(const Procedure& procedure, const Liveness& liveness, SlotAssignment* result);

@@ -42,8 +42,8 @@ class Simplifier {
   Block& BlockAt(int block) { return procedure_.blocks[static_cast<size_t>(block)]; }
 
   void DropUnreachable() {
-    std::vector<bool> seen(procedure_.blocks.size());
-    std::vector<int> work = {procedure_.order[0]};
+    Vector<bool> seen(procedure_.blocks.size());
+    Vector<int> work = {procedure_.order[0]};
     seen[static_cast<size_t>(work[0])] = true;
     while (!work.empty()) {
       const int block = work.back();
@@ -65,14 +65,14 @@ class Simplifier {
   // What jumps to a block that only jumps on goes there itself.
   void SkipJumps() {
     for (const int block : procedure_.order) {
-      std::vector<Inst>& insts = BlockAt(block).insts;
+      Vector<Inst>& insts = BlockAt(block).insts;
       if (insts.empty()) continue;
       Inst& last = insts.back();
       // An empty block between a loop and what enters it is where constants can be loaded.
       if (last.kind != InstKind::kBranch) continue;
       for (int& target : last.targets) {
         for (int hops = 0; hops < 16; ++hops) {
-          const std::vector<Inst>& next = BlockAt(target).insts;
+          const Vector<Inst>& next = BlockAt(target).insts;
           if (next.size() != 1 || next[0].kind != InstKind::kJump) break;
           target = next[0].targets[0];
         }
@@ -91,7 +91,7 @@ class Simplifier {
         bool has_source = false;
         Operand source;
       };
-      std::vector<Seen> seen(static_cast<size_t>(procedure_.register_count));
+      Vector<Seen> seen(static_cast<size_t>(procedure_.register_count));
       for (const int block : procedure_.order) {
         for (const Inst& inst : BlockAt(block).insts) {
           if (inst.kind != InstKind::kMoves) continue;
@@ -140,7 +140,7 @@ class Simplifier {
   bool FoldBranches() {
     bool any = false;
     for (const int block : procedure_.order) {
-      std::vector<Inst>& insts = BlockAt(block).insts;
+      Vector<Inst>& insts = BlockAt(block).insts;
       if (insts.empty()) continue;
       Inst& last = insts.back();
       if (last.kind != InstKind::kBranch || last.op != Op::kJumpIfFalse ||
@@ -160,6 +160,10 @@ class Simplifier {
   // A block that only branches on the value that its predecessors bring: each of them branches
   // itself, or knows already where to go. Conditions made of conditions dissolve this way.
   bool ThreadJumps() {
+    const bool may_thread =
+        std::any_of(procedure_.order.begin(), procedure_.order.end(),
+                    [this](int block) { return BranchOnMoved(BlockAt(block).insts) != nullptr; });
+    if (!may_thread) return false;
     CountUses();
     bool any = false;
     for (const int from : procedure_.order) {
@@ -168,17 +172,27 @@ class Simplifier {
     return any;
   }
 
-  bool ThreadJump(int from) {
-    std::vector<Inst>& insts = BlockAt(from).insts;
-    if (insts.size() < 2 || insts.back().kind != InstKind::kJump) return false;
-    Inst& moves = insts[insts.size() - 2];
-    const Block& join = BlockAt(insts.back().targets[0]);
-    if (moves.kind != InstKind::kMoves || join.insts.size() != 1) return false;
-    const Inst& branch = join.insts[0];
-    if (branch.kind != InstKind::kBranch || branch.op != Op::kJumpIfFalse ||
-        !branch.srcs[0].is_reg() || uses_[static_cast<size_t>(branch.srcs[0].reg)] != 1) {
-      return false;
+  // The branch that is all there is where the instructions of a block jump to after some moves;
+  // else null.
+  const Inst* BranchOnMoved(const Vector<Inst>& insts) {
+    if (insts.size() < 2 || insts.back().kind != InstKind::kJump ||
+        insts[insts.size() - 2].kind != InstKind::kMoves) {
+      return nullptr;
     }
+    const Block& join = BlockAt(insts.back().targets[0]);
+    if (join.insts.size() != 1) return nullptr;
+    const Inst& branch = join.insts[0];
+    const bool fits = branch.kind == InstKind::kBranch && branch.op == Op::kJumpIfFalse &&
+                      branch.srcs[0].is_reg();
+    return fits ? &branch : nullptr;
+  }
+
+  bool ThreadJump(int from) {
+    Vector<Inst>& insts = BlockAt(from).insts;
+    const Inst* found = BranchOnMoved(insts);
+    if (found == nullptr || uses_[static_cast<size_t>(found->srcs[0].reg)] != 1) return false;
+    const Inst& branch = *found;
+    Inst& moves = insts[insts.size() - 2];
     const VReg condition = branch.srcs[0].reg;
     const auto place = std::find(moves.dsts.begin(), moves.dsts.end(), condition);
     if (place == moves.dsts.end()) return false;
@@ -208,12 +222,18 @@ class Simplifier {
 
   // The back edge of a loop that only counts i up to n: increment, compare and jump in one.
   void CountLoops() {
+    const bool has_loop =
+        std::any_of(procedure_.order.begin(), procedure_.order.end(), [this](int block) {
+          const Vector<Inst>& insts = BlockAt(block).insts;
+          return !insts.empty() && insts.back().kind == InstKind::kLoop;
+        });
+    if (!has_loop) return;
     CountUses();
     for (const int block : procedure_.order) CountLoop(block);
   }
 
   void CountLoop(int tail) {
-    std::vector<Inst>& insts = BlockAt(tail).insts;
+    Vector<Inst>& insts = BlockAt(tail).insts;
     if (insts.size() < 3 || insts.back().kind != InstKind::kLoop) return;
     const int header = insts.back().targets[0];
     Inst& moves = insts[insts.size() - 2];
@@ -271,7 +291,7 @@ class Simplifier {
     }
     CountUses();
     for (const int block : procedure_.order) {
-      std::vector<Inst>& insts = BlockAt(block).insts;
+      Vector<Inst>& insts = BlockAt(block).insts;
       while (insts.size() >= 2 && FuseBranch(insts)) {
       }
     }
@@ -313,7 +333,7 @@ class Simplifier {
     inst.srcs.resize(1);
   }
 
-  bool FuseBranch(std::vector<Inst>& insts) {
+  bool FuseBranch(Vector<Inst>& insts) {
     Inst& branch = insts.back();
     if (branch.kind != InstKind::kBranch ||
         (branch.op != Op::kJumpIfFalse && branch.op != Op::kJumpIfTrue)) {
@@ -385,22 +405,22 @@ class Simplifier {
 
   // The registers that something but moves reads, directly or through moves: a value that only goes
   // round a loop is not needed.
-  std::vector<bool> FindNeeded() {
-    std::vector<bool> needed(static_cast<size_t>(procedure_.register_count));
-    std::vector<VReg> work;
+  void FindNeeded() {
+    needed_.assign(static_cast<size_t>(procedure_.register_count), false);
+    work_.clear();
     const auto need = [&](VReg reg) {
-      if (needed[static_cast<size_t>(reg)]) return;
-      needed[static_cast<size_t>(reg)] = true;
-      work.push_back(reg);
+      if (needed_[static_cast<size_t>(reg)]) return;
+      needed_[static_cast<size_t>(reg)] = true;
+      work_.push_back(reg);
     };
-    std::vector<std::vector<VReg>> feeds(static_cast<size_t>(procedure_.register_count));
-    std::vector<VReg> registers;
+    for (auto& sources : feeds_) sources.clear();
+    feeds_.resize(static_cast<size_t>(procedure_.register_count));
     for (const int block : procedure_.order) {
       for (const Inst& inst : BlockAt(block).insts) {
         if (inst.kind == InstKind::kMoves) {
           for (size_t i = 0; i < inst.dsts.size(); ++i) {
             if (inst.srcs[i].is_reg()) {
-              feeds[static_cast<size_t>(inst.dsts[i])].push_back(inst.srcs[i].reg);
+              feeds_[static_cast<size_t>(inst.dsts[i])].push_back(inst.srcs[i].reg);
             }
           }
         } else {
@@ -409,25 +429,15 @@ class Simplifier {
           }
         }
         if (inst.snapshot < 0) continue;
-        registers.clear();
-        const Snapshot& snapshot = procedure_.snapshots[static_cast<size_t>(inst.snapshot)];
-        for (const ValueId id : snapshot.data) {
-          CollectRegisters(unit_, replacements_, id, &registers);
-        }
-        if (snapshot.keep_all) {
-          for (const ValueId id : snapshot.retained) {
-            CollectRegisters(unit_, replacements_, id, &registers);
-          }
-        }
-        for (const VReg reg : registers) need(reg);
+        ForEachRegister(unit_, replacements_,
+                        procedure_.snapshots[static_cast<size_t>(inst.snapshot)], 0, need);
       }
     }
-    while (!work.empty()) {
-      const VReg reg = work.back();
-      work.pop_back();
-      for (const VReg source : feeds[static_cast<size_t>(reg)]) need(source);
+    while (!work_.empty()) {
+      const VReg reg = work_.back();
+      work_.pop_back();
+      for (const VReg source : feeds_[static_cast<size_t>(reg)]) need(source);
     }
-    return needed;
   }
 
   // Moves and pure computations whose result nobody reads; in rounds, as one may feed another.
@@ -435,14 +445,14 @@ class Simplifier {
     for (bool changed = true; changed;) {
       changed = false;
       CountUses();
-      const std::vector<bool> needed = FindNeeded();
+      FindNeeded();
       for (const int block : procedure_.order) {
-        std::vector<Inst>& insts = BlockAt(block).insts;
+        Vector<Inst>& insts = BlockAt(block).insts;
         for (Inst& inst : insts) {
           if (inst.kind != InstKind::kMoves) continue;
           size_t kept = 0;
           for (size_t i = 0; i < inst.dsts.size(); ++i) {
-            if (!needed[static_cast<size_t>(inst.dsts[i])]) continue;
+            if (!needed_[static_cast<size_t>(inst.dsts[i])]) continue;
             inst.dsts[kept] = inst.dsts[i];
             inst.srcs[kept] = inst.srcs[i];
             ++kept;
@@ -464,31 +474,19 @@ class Simplifier {
     }
   }
 
-  void CountUses() { uses_ = compiler::CountUses(unit_, replacements_, procedure_); }
+  void CountUses() { compiler::CountUses(unit_, replacements_, procedure_, &uses_); }
 
   Unit& unit_;
   Procedure& procedure_;
   Replacements replacements_;
-  std::vector<int> uses_;
+  Vector<int> uses_;
+  // Of RemoveUnused:
+  Vector<bool> needed_;
+  Vector<VReg> work_;
+  Vector<absl::InlinedVector<VReg, 2>> feeds_;  // by register: what is moved into it
 };
 
 }  // namespace
-
-void CollectRegisters(const Unit& unit, const Replacements& replacements, ValueId id,
-                      std::vector<VReg>* registers) {
-  std::vector<ValueId> work = {id};
-  while (!work.empty()) {
-    const Value& value = unit.values[static_cast<size_t>(work.back())];
-    work.pop_back();
-    if (value.is_reg()) {
-      const Operand operand = replacements.Resolve(Operand::Reg(value.reg));
-      if (operand.is_reg()) registers->push_back(operand.reg);
-    } else if (value.is_virtual()) {
-      work.push_back(value.first);
-      work.push_back(value.second);
-    }
-  }
-}
 
 Replacements Simplify(Unit& unit, Procedure& procedure) {
   return Simplifier(unit, procedure).Run();

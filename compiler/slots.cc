@@ -80,7 +80,7 @@ class SlotAllocator {
         for (size_t i = 0; i < inst.srcs.size(); ++i) {
           if (!inst.srcs[i].is_reg()) continue;
           const VReg reg = inst.srcs[i].reg;
-          std::vector<Wish>& wishes = wishes_[static_cast<size_t>(reg)];
+          Vector<Wish>& wishes = wishes_[static_cast<size_t>(reg)];
           const int index = static_cast<int>(i);
           switch (inst.kind) {
             case InstKind::kReturn:
@@ -106,7 +106,7 @@ class SlotAllocator {
   // Which registers are live across each call.
   void CollectAcross(int inst_count) {
     across_.resize(static_cast<size_t>(inst_count));
-    std::vector<int> calls;
+    Vector<int> calls;
     int number = 0;
     for (const int block : procedure_.order) {
       for (const Inst& inst : procedure_.blocks[static_cast<size_t>(block)].insts) {
@@ -126,7 +126,7 @@ class SlotAllocator {
   }
 
   bool IsFree(int slot, const LiveRange& range, int number) {
-    std::vector<VReg>& users = users_[static_cast<size_t>(slot)];
+    Vector<VReg>& users = users_[static_cast<size_t>(slot)];
     // Ranges that ended before this instruction concern nobody any more.
     std::erase_if(users, [&](VReg user) {
       const LiveRange& other = RangeOf(user);
@@ -149,7 +149,7 @@ class SlotAllocator {
     return std::max(LeastWindow(call), static_cast<int>(across_[static_cast<size_t>(call)].size()));
   }
   [[nodiscard]] bool IsAcross(VReg reg, int call) const {
-    const std::vector<VReg>& across = across_[static_cast<size_t>(call)];
+    const Vector<VReg>& across = across_[static_cast<size_t>(call)];
     return std::binary_search(across.begin(), across.end(), reg);
   }
 
@@ -180,7 +180,7 @@ class SlotAllocator {
   bool PlaceRegister(VReg reg, int number) {
     if (SlotOf(reg) >= 0) return true;
     const LiveRange& range = RangeOf(reg);
-    const std::vector<Wish>& wishes = wishes_[static_cast<size_t>(reg)];
+    const Vector<Wish>& wishes = wishes_[static_cast<size_t>(reg)];
     for (const bool same_as : {false, true}) {
       int tried = 0;
       for (const Wish& wish : wishes) {
@@ -243,9 +243,9 @@ class SlotAllocator {
   const Procedure& procedure_;
   const Liveness& liveness_;
   SlotAssignment& result_;
-  std::vector<std::vector<Wish>> wishes_;
-  std::vector<std::vector<VReg>> across_;  // by call number, registers ascending
-  std::vector<std::vector<VReg>> users_;   // by slot
+  Vector<Vector<Wish>> wishes_;
+  Vector<Vector<VReg>> across_;  // by call number, registers ascending
+  Vector<Vector<VReg>> users_;   // by slot
 };
 
 }  // namespace

@@ -120,7 +120,7 @@ bool Builder::RunBranch(const State& start, int block, ValueId callable, int tai
   return true;
 }
 
-bool Builder::Unbalanced(const State& start, const std::vector<State>& ends, Word word) {
+bool Builder::Unbalanced(const State& start, const Vector<State>& ends, Word word) {
   Fail("unbalanced-branches", word);
   const int entry = static_cast<int>(start.data.size());
   for (const State& end : ends) {
@@ -133,14 +133,14 @@ bool Builder::Unbalanced(const State& start, const std::vector<State>& ends, Wor
   return false;
 }
 
-bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Word word) {
+bool Builder::Merge(const State& start, Vector<State>& ends, int taken, Word word) {
   int low = start.low;
   const bool others_ran = std::any_of(ends.begin(), ends.end(), [](const State& end) {
     return end.end == End::kOpen && end.others_ran;
   });
   for (State& end : ends) end.others_ran = others_ran;
   const State* balance = nullptr;
-  std::vector<size_t> open;
+  Vector<size_t> open;
   for (size_t i = 0; i < ends.size(); ++i) {
     low = std::min(low, ends[i].low);
     if (ends[i].end != End::kOpen && ends[i].end != End::kReturned) continue;
@@ -184,8 +184,8 @@ bool Builder::Merge(const State& start, std::vector<State>& ends, int taken, Wor
   }
 
   // A join: positions that differ become registers, moved to at the end of each branch.
-  std::vector<VReg> registers;
-  std::vector<std::vector<Operand>> sources(open.size());
+  Vector<VReg> registers;
+  Vector<Vector<Operand>> sources(open.size());
   const auto meet = [&](auto&& item_of) {
     const ValueId first = item_of(ends[open[0]]);
     bool same = true;
@@ -249,7 +249,7 @@ bool Builder::ApplyIf(Word word, int tail) {
   const ValueId if_false = Pop();
   const ValueId if_true = Pop();
   const Value condition = At(Peek(0));
-  std::vector<State> ends(2);
+  Vector<State> ends(2);
   const uint32_t shape = ShapeOfValue(Peek(0));
   const bool is_object = condition.is_reg() && shape != kNoShape && shape >= gc::kFirstTupleShape;
   if (!condition.is_reg() || is_object) {
@@ -290,7 +290,7 @@ bool Builder::ApplyDispatch(Word word, int tail) {
   const Array* quotations = As<Array>(table.literal);
   const int64_t count = quotations->size();
   if (count == 0 || count > 255) return Fail("too-big", word);
-  std::vector<ValueId> branches;
+  Vector<ValueId> branches;
   for (int64_t i = 0; i < count; ++i) {
     branches.push_back(unit_.Literal(quotations->elements[i], table.scope));
     if (!IsCallable(branches.back())) return FailInput(branches.back(), word);
@@ -298,7 +298,7 @@ bool Builder::ApplyDispatch(Word word, int tail) {
   const Operand index = OperandOf(Peek(1));
   Pop();
   Pop();
-  std::vector<int> blocks;
+  Vector<int> blocks;
   for (int64_t i = 0; i < count; ++i) blocks.push_back(NewBlock());
   const int snapshot = TakeSnapshot();
   Inst& jump = Emit(InstKind::kTable, Op::kTableJump);
@@ -306,7 +306,7 @@ bool Builder::ApplyDispatch(Word word, int tail) {
   jump.targets.assign(blocks.begin(), blocks.end());
   jump.snapshot = snapshot;
   const State start = s_;
-  std::vector<State> ends(static_cast<size_t>(count));
+  Vector<State> ends(static_cast<size_t>(count));
   for (size_t i = 0; i < ends.size(); ++i) {
     if (!RunBranch(start, blocks[i], branches[i], tail, word, &ends[i])) return false;
   }
@@ -331,7 +331,7 @@ bool Builder::ApplyRecover(Word word, int tail) {
   inst.targets = {body, handler};
   inst.snapshot = snapshot;
   const State start = s_;
-  std::vector<State> ends(2);
+  Vector<State> ends(2);
 
   s_.low = static_cast<int>(s_.data.size());
   StartBlock(body);

@@ -1,6 +1,8 @@
 #include "compiler/static_compiler.h"
 
+#include <cstddef>
 #include <memory>
+#include <memory_resource>
 
 #include "compiler/emit.h"
 #include "compiler/infer.h"
@@ -30,6 +32,23 @@ constexpr int64_t kChosenMethod = 4;
 
 // How far below its visible stack a quotation of unknown effect may reach.
 constexpr int kInferReach = 64;
+
+// The memory of what one unit makes (values.h, Vector), all given back at once. The compiler runs
+// on one thread and never within itself.
+class Scratch {
+ public:
+  Scratch() : before_(std::pmr::set_default_resource(&memory_)) {}
+  ~Scratch() { std::pmr::set_default_resource(before_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+ private:
+  static constexpr size_t kAtFirst = size_t{1} << 16;
+  static char first_[kAtFirst];
+  std::pmr::monotonic_buffer_resource memory_{first_, kAtFirst, std::pmr::new_delete_resource()};
+  std::pmr::memory_resource* before_;
+};
+alignas(std::max_align_t) char Scratch::first_[kAtFirst];
 
 // What is compiled, read once.
 struct Subject {
@@ -225,6 +244,7 @@ Outcome CompileStatic(Vm& vm, Args args) {
   if (!ok) return checked;
 
   Verdict verdict(vm);
+  const Scratch scratch;
   CodeBuilder builder(vm);
   auto fresh_builder = std::make_unique<CodeBuilder>(vm);
   Subject subject;
@@ -308,6 +328,7 @@ Outcome InferEffect(Vm& vm, Args args) {
   EffectCount effect;
   bool known = false;
   {
+    const Scratch scratch;
     gc::NoAlloc scope;
     Subject subject;
     ReadSubject(vm, args.get(0), gc::kFalse, &subject);

@@ -57,7 +57,7 @@ struct Frame {
   bool others_ran = false;  // see State; at the header
   int strict_splices = 0;   // Unit::strict_splices at the header
   int level = 0;            // in the builder's nesting (see Builder, tail levels)
-  std::vector<ValueId> header_data;
+  Vector<ValueId> header_data;
   size_t header_retained = 0;
   absl::flat_hash_set<int> forced;     // positions that must be plain registers
   absl::flat_hash_set<int> shapeless;  // header registers (by number) whose shape changes
@@ -65,7 +65,7 @@ struct Frame {
   // A subroutine: calls of itself anywhere.
   bool is_subroutine = false;
   int procedure = -1;
-  std::vector<ValueId> arguments;  // of the word inside the subroutine; callables are known
+  Vector<ValueId> arguments;  // of the word inside the subroutine; callables are known
   bool effect_known = false;
   int below = 0;    // items below its arguments that it takes
   int outputs = 0;  // what it leaves in place of these and its arguments
@@ -84,9 +84,9 @@ struct Error {
   Word word = gc::kFalse;
   Word data = gc::kFalse;  // the declared effect, or another heap word the kind has
   std::vector<EffectCount> effects;
-  std::vector<Position> branch_positions;
+  Vector<Position> branch_positions;
   Position position;
-  std::vector<Word> site;  // of "unbalanced-recursion": Unit::Site
+  Vector<Word> site;  // of "unbalanced-recursion": Unit::Site
 };
 
 // The innermost call that the text being compiled makes itself of an inline word, and which of its
@@ -103,16 +103,16 @@ struct Unit {
   Word answers = gc::kFalse;
   Word path = gc::kFalse;     // of the source that positions refer to
   Word subject = gc::kFalse;  // the word or quotation that is compiled
-  std::vector<Value> values;
-  std::vector<Scope> scopes;
-  std::vector<std::unique_ptr<Frame>> frames;
-  std::vector<std::unique_ptr<Procedure>> procedures;  // [0] is the entry
-  std::vector<std::pair<Word, Dependency>> dependencies;
-  std::vector<ChosenMethod> chosen_methods;
+  Vector<Value> values;
+  Vector<Scope> scopes;
+  Vector<std::unique_ptr<Frame>> frames;
+  Vector<std::unique_ptr<Procedure>> procedures;  // [0] is the entry
+  Vector<std::pair<Word, Dependency>> dependencies;
+  Vector<ChosenMethod> chosen_methods;
   absl::flat_hash_set<uint64_t> seen_dependencies;
   absl::flat_hash_set<uint64_t> subroutine_words;  // must not become loops
 
-  std::vector<Splice> splices;
+  Vector<Splice> splices;
   int strict_splices = 0;                // of words that may be redefined while others run
   absl::flat_hash_set<uint64_t> called;  // words whose splicing failed
 
@@ -125,16 +125,16 @@ struct Unit {
     Position position;
   };
   absl::flat_hash_map<ValueId, Declared> declared_heights;
-  std::vector<Site> sites;
+  Vector<Site> sites;
   int site = -1;  // the one that is being followed
   Stop stop = Stop::kNone;
   Error error;
   Word request_macro = gc::kFalse;
-  std::vector<Word> request_literals;
+  Vector<Word> request_literals;
   int restart_frame = -1;
 
-  std::vector<Word> active;  // quotations being followed, outermost first
-  int depth = 0;             // nesting of quotations being followed
+  Vector<Word> active;  // quotations being followed, outermost first
+  int depth = 0;        // nesting of quotations being followed
   int restarts = 0;
   size_t steps = 0;  // elements followed
   static constexpr int kMaxDepth = 600;

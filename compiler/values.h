@@ -7,12 +7,19 @@
 #define WEFT_COMPILER_VALUES_H_
 
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "gc/no_alloc.h"
 #include "vm/objects.h"
 
 namespace weft::compiler {
+
+// What is made for one unit is thrown away with it: its memory comes from the resource that is the
+// default one while the unit is compiled (static_compiler.cc). Vectors that grow anew in a loop
+// without a bound stand outside of it, as nothing is given back before the end.
+template <class T>
+using Vector = std::pmr::vector<T>;
 
 using VReg = int32_t;
 inline constexpr VReg kNoReg = -1;

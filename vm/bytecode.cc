@@ -1,7 +1,8 @@
 #include "vm/bytecode.h"
 
 #include <algorithm>
-#include <vector>
+
+#include "absl/container/inlined_vector.h"
 
 namespace weft {
 namespace {
@@ -95,13 +96,13 @@ int64_t OperandAt(const uint32_t* at, int index) {
 }
 
 uint32_t ChargeOf(const uint32_t* instructions, size_t count, size_t from) {
-  std::vector<size_t> starts;
+  absl::InlinedVector<size_t, 64> starts;
   for (size_t i = from; i < count;) {
     starts.push_back(i);
     i += InfoOf(DecodeOp(instructions[i])).words();
   }
   // Forward jumps only lead to higher indices, so one pass from the end settles every start.
-  std::vector<uint32_t> dearest(count + 1, 0);
+  absl::InlinedVector<uint32_t, 96> dearest(count + 1, 0);
   for (auto start = starts.rbegin(); start != starts.rend(); ++start) {
     const size_t i = *start;
     const Op op = DecodeOp(instructions[i]);

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/types/span.h"
 #include "gc/check.h"
-#include "vm/line_table.h"
 #include "vm/vm.h"
 
 namespace weft {
 namespace {
 
-Word MakeBytes(gc::Heap& heap, const std::vector<uint8_t>& bytes) WEFT_ALLOCATES {
+Word MakeBytes(gc::Heap& heap, absl::Span<const uint8_t> bytes) WEFT_ALLOCATES {
   const Word word = heap.Allocate(ShapeOf(TypeId::kByteArray), 16 + bytes.size());
   const gc::NoAlloc scope;
   auto* object = static_cast<ByteArray*>(gc::ObjectAt(word));
@@ -23,11 +23,11 @@ constexpr uint32_t kUnbound = ~uint32_t{0};
 constexpr size_t kCodeHeaderBytes = 64;
 static_assert(sizeof(Code) == kCodeHeaderBytes);
 
-void AppendU32(std::vector<uint8_t>& out, uint32_t n) {
+void AppendU32(PackedBytes& out, uint32_t n) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<uint8_t>(n >> shift));
 }
 
-void AppendItems(std::vector<uint8_t>& out, const std::vector<MapItem>& items) {
+void AppendItems(PackedBytes& out, absl::Span<const MapItem> items) {
   // A curried or composed item stands before its two parts and counts once.
   size_t top_level = 0;
   size_t pending = 0;  // parts still to come
@@ -279,7 +279,7 @@ Word CodeBuilder::Finish(CodeMode mode, uint32_t inputs, uint32_t outputs, const
     }
   }
 
-  std::vector<uint8_t> bytes;
+  PackedBytes bytes;
   const auto header = static_cast<uint32_t>(4 + maps_.size() * 8);
   AppendU32(bytes, static_cast<uint32_t>(maps_.size()));
   for (const Map& map : maps_) {  // emitted in order, so sorted by pc

@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "gc/handle.h"
 #include "vm/bytecode.h"
 #include "vm/cells.h"
+#include "vm/line_table.h"
 #include "vm/objects.h"
 
 namespace weft {
@@ -108,17 +110,18 @@ class CodeBuilder {
   Word MakeLines(const gc::Root& path) WEFT_ALLOCATES;
 
   Vm& vm_;
-  std::vector<uint32_t> words_;
+  // Room for a word of ordinary size without memory of their own.
+  absl::InlinedVector<uint32_t, 64> words_;
   gc::RootVector literals_;
   gc::RootVector keep_;
-  std::vector<InlineCache*> caches_;
-  std::vector<Fixup> fixups_;
-  std::vector<uint32_t> labels_;
-  std::vector<Map> maps_;
-  std::vector<uint8_t> map_bytes_;
-  std::vector<uint32_t> positions_;  // index, line, column
-  std::vector<uint32_t> spans_;      // index, number of the call
-  gc::RootVector calls_;             // word, path, parent, place
+  absl::InlinedVector<InlineCache*, 8> caches_;
+  absl::InlinedVector<Fixup, 16> fixups_;
+  absl::InlinedVector<uint32_t, 16> labels_;
+  absl::InlinedVector<Map, 16> maps_;
+  PackedBytes map_bytes_;
+  absl::InlinedVector<uint32_t, 96> positions_;  // index, line, column
+  absl::InlinedVector<uint32_t, 16> spans_;      // index, number of the call
+  gc::RootVector calls_;                         // word, path, parent, place
 };
 
 // The hooks of the code layout (gc::LayoutDescriptor).

@@ -3,7 +3,7 @@
 namespace weft {
 namespace {
 
-void Append(std::vector<uint8_t>& bytes, uint32_t n) {
+void Append(PackedBytes& bytes, uint32_t n) {
   while (n >= 0x80) {
     bytes.push_back(static_cast<uint8_t>(n | 0x80));
     n >>= 7;
@@ -24,8 +24,8 @@ bool Read(const uint8_t** at, const uint8_t* end, uint32_t* n) {
 
 }  // namespace
 
-std::vector<uint8_t> PackLines(const std::vector<uint32_t>& rows) {
-  std::vector<uint8_t> bytes;
+PackedBytes PackLines(absl::Span<const uint32_t> rows) {
+  PackedBytes bytes;
   uint32_t instruction = 0;
   uint32_t line = 0;
   for (size_t i = 0; i + 2 < rows.size(); i += 3) {
@@ -39,8 +39,8 @@ std::vector<uint8_t> PackLines(const std::vector<uint32_t>& rows) {
   return bytes;
 }
 
-std::vector<uint8_t> PackSpans(const std::vector<uint32_t>& spans) {
-  std::vector<uint8_t> bytes;
+PackedBytes PackSpans(absl::Span<const uint32_t> spans) {
+  PackedBytes bytes;
   uint32_t instruction = 0;
   for (size_t i = 0; i + 1 < spans.size(); i += 2) {
     Append(bytes, spans[i] - instruction);

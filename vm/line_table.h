@@ -16,10 +16,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
 #include "gc/no_alloc.h"
 #include "vm/objects.h"
 
 namespace weft {
+
+// The tables of a word of ordinary size need no memory of their own until they are in the heap.
+using PackedBytes = absl::InlinedVector<uint8_t, 128>;
 
 struct SourcePosition {
   Word path{5};      // string or f
@@ -28,10 +33,10 @@ struct SourcePosition {
 };
 
 // `rows`: instruction index, line, column of each.
-std::vector<uint8_t> PackLines(const std::vector<uint32_t>& rows);
+PackedBytes PackLines(absl::Span<const uint32_t> rows);
 
 // `spans`: instruction index, number of the call.
-std::vector<uint8_t> PackSpans(const std::vector<uint32_t>& spans);
+PackedBytes PackSpans(absl::Span<const uint32_t> spans);
 
 // The position, in the code owner's text, of the instruction that ends before the 32-bit word with
 // index `pc_index`.

@@ -23,6 +23,7 @@
 #ifndef WEFT_VM_TABLE_OPERATIONS_H_
 #define WEFT_VM_TABLE_OPERATIONS_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -48,10 +49,19 @@ struct View {
   [[nodiscard]] int64_t deleted() const { return table->field(kDeletedSlot)->AsFixnum(); }
   [[nodiscard]] Word* entry(size_t i) const { return array->elements + i * stride; }
   [[nodiscard]] size_t mask() const { return entries - 1; }
-  // Where the search for a hash begins.
+  // Where the search for a hash begins. Numbers that fit are their own places, so that those from 0
+  // up never meet. Others keep their place within a line of 16 entries, and lines are spread by
+  // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): hashes in a row, as objects
+  // have them that were made one after the other, neither meet nor lie far apart, and those with a
+  // common factor are spread.
   [[nodiscard]] size_t Start(int64_t hash) const {
-    const uint64_t bits = static_cast<uint64_t>(hash);
-    return static_cast<size_t>(bits + (((bits >> 12) * 0x9E3779B97F4A7C15) >> 24)) & mask();
+    constexpr uint64_t kGolden = 0x9E3779B97F4A7C15;
+    constexpr int kLineBits = 4;
+    constexpr uint64_t kSmall = 1 << 12;
+    const auto bits = static_cast<uint64_t>(hash);
+    if (bits < kSmall || bits < entries) return static_cast<size_t>(bits) & mask();
+    const uint64_t spread = ((bits >> kLineBits) * kGolden) >> (std::countl_zero(entries) + 1);
+    return static_cast<size_t>(spread ^ (bits & ((1 << kLineBits) - 1))) & mask();
   }
 };
 

@@ -22,8 +22,10 @@ bool ReadArray(Word word, View* view) WEFT_NO_ALLOC {
   if (!IsType(word, TypeId::kArray)) return false;
   view->array = As<Array>(word);
   const auto length = static_cast<size_t>(view->array->size());
-  view->stride = length % 3 == 0 ? 3 : 2;
-  view->entries = length / view->stride;
+  // Entries are a power of two, so that the length shows how many words each has.
+  const bool pairs = (length & (length - 1)) == 0;
+  view->stride = pairs ? 2 : 3;
+  view->entries = pairs ? length / 2 : length / 3;
   return view->entries >= kMinEntries && (view->entries & (view->entries - 1)) == 0 &&
          view->entries * view->stride == length;
 }
