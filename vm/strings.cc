@@ -222,7 +222,12 @@ int CompareStrings(const String* a, const String* b) {
   const StringView left(a);
   const StringView right(b);
   const int64_t shorter = std::min(left.size(), right.size());
-  for (int64_t i = 0; i < shorter; ++i) {
+  const bool narrow = left.width() == String::kOne && right.width() == String::kOne;
+  if (narrow) {
+    const int order = std::memcmp(left.data(), right.data(), static_cast<size_t>(shorter));
+    if (order != 0) return order < 0 ? -1 : 1;
+  }
+  for (int64_t i = narrow ? shorter : 0; i < shorter; ++i) {
     if (left.at(i) != right.at(i)) return left.at(i) < right.at(i) ? -1 : 1;
   }
   if (left.size() == right.size()) return 0;

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "gc/check.h"
 #include "vm/vm.h"
 
@@ -27,6 +27,57 @@ uint64_t BitsPerDigit(int radix) {
   return bits;
 }
 
+// Values of digits, the most significant first.
+using DigitValues = absl::InlinedVector<uint8_t, 64>;
+
+// What most numbers are: a sign and digits that make a fixnum; in radix ten also a float without
+// separators. False if the text is neither (it may still be a number).
+bool ParsePlain(absl::string_view text, int radix, ParsedNumber* parsed) {
+  const bool has_sign = !text.empty() && (text[0] == '-' || text[0] == '+');
+  const bool negative = has_sign && text[0] == '-';
+  const absl::string_view body = text.substr(has_sign ? 1 : 0);
+  const int64_t last = (Word::kMaxFixnum - radix) / radix;
+  int64_t value = 0;
+  size_t at = 0;
+  for (; at < body.size() && value <= last; ++at) {
+    const int digit = DigitOf(body[at]);
+    if (digit >= radix) break;
+    value = value * radix + digit;
+  }
+  if (at == body.size()) {
+    if (at == 0) return false;
+    *parsed = {.form = NumberForm::kFixnum, .fixnum = negative ? -value : value};
+    return true;
+  }
+  if (radix != 10) return false;
+  size_t digits = 0;
+  bool has_mark = false;  // a point or an exponent: else it is an integer
+  const auto take_digits = [&] {
+    for (; at < body.size() && body[at] >= '0' && body[at] <= '9'; ++at) ++digits;
+  };
+  at = 0;
+  take_digits();
+  if (at < body.size() && body[at] == '.') {
+    has_mark = true;
+    ++at;
+    take_digits();
+  }
+  if (digits > 0 && at < body.size() && (body[at] == 'e' || body[at] == 'E')) {
+    has_mark = true;
+    ++at;
+    if (at < body.size() && (body[at] == '-' || body[at] == '+')) ++at;
+    digits = 0;
+    take_digits();
+  }
+  if (at != body.size() || digits == 0 || !has_mark) return false;
+  double magnitude = 0;
+  const char* end = body.data() + body.size();
+  const std::from_chars_result read = std::from_chars(body.data(), end, magnitude);
+  if (read.ec != std::errc() || read.ptr != end) return false;  // too large, too small
+  *parsed = {.form = NumberForm::kFloat, .value = negative ? -magnitude : magnitude};
+  return true;
+}
+
 class NumberParser {
  public:
   NumberParser(absl::string_view text, int radix) : text_(text), radix_(radix) {}
@@ -35,7 +86,7 @@ class NumberParser {
     if (AtEnd()) return {};
     if (Peek() == '-' || Peek() == '+') negative_ = text_[at_++] == '-';
     TakePrefix();
-    std::vector<uint8_t> whole;
+    DigitValues whole;
     if (!AtEnd() && Peek() == '.') {
       ++at_;
       return Fraction(whole, false);
@@ -45,7 +96,7 @@ class NumberParser {
     const char next = text_[at_++];
     if (next == '/') return Quotient({}, whole);
     if (next == (negative_ ? '-' : '+')) {
-      std::vector<uint8_t> numerator;
+      DigitValues numerator;
       if (!Digits(&numerator) || AtEnd() || text_[at_++] != '/') return {};
       return Quotient(whole, numerator);
     }
@@ -89,7 +140,7 @@ class NumberParser {
   [[nodiscard]] bool IsPowerRadix() const { return radix_ == 2 || radix_ == 8 || radix_ == 16; }
 
   // Digit values; false if there is none, or a separator does not stand between digits.
-  bool Digits(std::vector<uint8_t>* digits) {
+  bool Digits(DigitValues* digits) {
     if (AtEnd() || !IsDigit(Peek())) return false;
     while (!AtEnd()) {
       char c = Peek();
@@ -104,10 +155,10 @@ class NumberParser {
     return true;
   }
 
-  [[nodiscard]] bool Fits(const std::vector<uint8_t>& digits) const {
+  [[nodiscard]] bool Fits(const DigitValues& digits) const {
     return ReserveGmp(digits.size() * BitsPerDigit(radix_));
   }
-  void SetInteger(mpz_ptr result, const std::vector<uint8_t>& digits) const {
+  void SetInteger(mpz_ptr result, const DigitValues& digits) const {
     size_t first = 0;
     while (first < digits.size() && digits[first] == 0) ++first;
     const size_t count = digits.size() - first;
@@ -120,7 +171,7 @@ class NumberParser {
     mpz_limbs_finish(result, mpn_set_str(out, digits.data() + first, count, radix_));
   }
 
-  ParsedNumber Integer(const std::vector<uint8_t>& digits) {
+  ParsedNumber Integer(const DigitValues& digits) {
     if (!Fits(digits)) return {NumberForm::kTooLarge};
     Scratch& scratch = NumberScratch();
     SetInteger(scratch.a, digits);
@@ -129,8 +180,8 @@ class NumberParser {
   }
 
   // After the slash. `whole` is empty or the integer part of a mixed number.
-  ParsedNumber Quotient(const std::vector<uint8_t>& whole, const std::vector<uint8_t>& numerator) {
-    std::vector<uint8_t> denominator;
+  ParsedNumber Quotient(const DigitValues& whole, const DigitValues& numerator) {
+    DigitValues denominator;
     if (!Digits(&denominator)) return {};
     bool is_float = false;
     if (!AtEnd()) {
@@ -158,9 +209,9 @@ class NumberParser {
   }
 
   // After the point; `has_whole` tells that digits stood before it.
-  ParsedNumber Fraction(const std::vector<uint8_t>& whole, bool has_whole) {
+  ParsedNumber Fraction(const DigitValues& whole, bool has_whole) {
     if (radix_ != 10 && !IsPowerRadix()) return {};
-    std::vector<uint8_t> fraction;
+    DigitValues fraction;
     if (!AtEnd() && IsDigit(Peek())) {
       if (!Digits(&fraction)) return {};
     } else if (!has_whole) {
@@ -172,8 +223,7 @@ class NumberParser {
   }
 
   // After the exponent mark, if there is one.
-  ParsedNumber Float(const std::vector<uint8_t>& whole, const std::vector<uint8_t>& fraction,
-                     bool has_exponent) {
+  ParsedNumber Float(const DigitValues& whole, const DigitValues& fraction, bool has_exponent) {
     int64_t exponent = 0;
     if (has_exponent && !Exponent(&exponent)) return {};
     double magnitude;
@@ -186,7 +236,7 @@ class NumberParser {
       decimal += std::to_string(exponent);
       magnitude = std::strtod(decimal.c_str(), nullptr);
     } else {
-      std::vector<uint8_t> digits = whole;
+      DigitValues digits = whole;
       digits.insert(digits.end(), fraction.begin(), fraction.end());
       if (!Fits(digits)) return {NumberForm::kTooLarge};
       Scratch& scratch = NumberScratch();
@@ -227,6 +277,8 @@ std::string SpecialText(double d) {
 }  // namespace
 
 ParsedNumber ParseNumber(absl::string_view text, int radix) {
+  ParsedNumber parsed;
+  if (ParsePlain(text, radix, &parsed)) return parsed;
   return NumberParser(text, radix).Parse();
 }
 
@@ -294,6 +346,9 @@ Outcome StoreParsed(Vm& vm, const ParsedNumber& parsed, Args args) {
       return Outcome::kNext;
     case NumberForm::kTooLarge:
       return vm.Throw(ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
+    case NumberForm::kFixnum:
+      args.set(0, Word::Fixnum(parsed.fixnum));
+      return Outcome::kNext;
     case NumberForm::kInteger:
       return StoreInteger(vm, scratch.a, args, 0);
     case NumberForm::kQuotient:

@@ -19,11 +19,12 @@
 
 namespace weft {
 
-enum class NumberForm { kNone, kTooLarge, kInteger, kQuotient, kFloat };
+enum class NumberForm { kNone, kTooLarge, kFixnum, kInteger, kQuotient, kFloat };
 
 struct ParsedNumber {
   NumberForm form = NumberForm::kNone;
-  double value = 0;  // kFloat
+  double value = 0;    // kFloat
+  int64_t fixnum = 0;  // kFixnum
   // kInteger: in NumberScratch().a; kQuotient: a/b there, b > 0, not reduced.
 };
 

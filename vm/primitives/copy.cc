@@ -30,8 +30,20 @@ void CopyArray(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) WEFT_
   }
 }
 
+// Between strings of one byte a code point; false if they are not.
+bool CopyNarrowString(Args args, int64_t from, int64_t count, int64_t to) WEFT_ALLOCATES {
+  const gc::NoAlloc scope;
+  const auto* source = As<String>(args.get(kSource));
+  auto* target = As<String>(args.get(kTarget));
+  if (source->width() != String::kOne || target->width() != String::kOne) return false;
+  std::memmove(target->data + to, source->data + from, static_cast<size_t>(count));
+  target->hash = gc::kFalse;
+  return true;
+}
+
 // A store may move the target's content aside, hence allocate.
 void CopyString(Vm& vm, Args args, int64_t from, int64_t count, int64_t to) WEFT_ALLOCATES {
+  if (CopyNarrowString(args, from, count, to)) return;
   bool backwards = false;
   gc::Root source(vm.heap()), target(vm.heap());
   {

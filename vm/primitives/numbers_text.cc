@@ -19,7 +19,10 @@ Outcome StoreText(Vm& vm, absl::string_view text, Args args) WEFT_ALLOCATES {
   if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
     return vm.Throw(ErrorKind::kOutOfMemory, gc::kFalse, gc::kFalse);
   }
-  args.set(0, MakeString(vm.heap(), text));
+  const Word word = NewString(vm.heap(), static_cast<int64_t>(text.size()), String::kOne);
+  const gc::NoAlloc no_alloc;
+  std::memcpy(As<String>(word)->data, text.data(), text.size());
+  args.set(0, word);
   return Outcome::kNext;
 }
 
@@ -58,14 +61,19 @@ Outcome BadArgument(Vm& vm, Args args, size_t i) WEFT_ALLOCATES {
 Outcome PrimStringToNumber(Vm& vm, Args args) {
   if (!IsStringAt(args, 0)) return WrongType(vm, TypeId::kString, args, 0);
   if (!IsRadix(args, 1)) return BadArgument(vm, args, 1);
-  std::string text;
-  bool is_ascii;
+  const auto radix = static_cast<int>(args.fixnum(1));
+  ParsedNumber parsed;
   {
     const gc::NoAlloc no_alloc;
-    is_ascii = ReadText(As<String>(args.get(0)), &text);
+    const auto* string = As<String>(args.get(0));
+    std::string text;
+    if (string->width() == String::kOne) {
+      const char* data = reinterpret_cast<const char*>(string->data);
+      parsed = ParseNumber(absl::string_view(data, static_cast<size_t>(string->size())), radix);
+    } else if (ReadText(string, &text)) {
+      parsed = ParseNumber(text, radix);
+    }
   }
-  ParsedNumber parsed;
-  if (is_ascii) parsed = ParseNumber(text, static_cast<int>(args.fixnum(1)));
   const Outcome outcome = StoreParsed(vm, parsed, args);
   TrimScratch();
   return outcome;

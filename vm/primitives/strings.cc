@@ -5,7 +5,6 @@
 #include <cstring>
 #include <string>
 
-#include "absl/container/inlined_vector.h"
 #include "vm/hashing.h"
 #include "vm/primitives.h"
 #include "vm/primitives/operands.h"
@@ -254,70 +253,6 @@ Outcome PrimLatin1ToString(Vm& vm, Args args) {
   const gc::NoAlloc scope;
   std::memcpy(As<String>(word)->data, bytes.data(), bytes.size());
   args.set(0, word);
-  return Outcome::kNext;
-}
-
-namespace {
-
-bool HasCodePoint(const StringView& string, uint32_t code_point) {
-  for (int64_t i = 0; i < string.size(); ++i) {
-    if (string.at(i) == code_point) return true;
-  }
-  return false;
-}
-
-// Where the separators stand, and behind them the end.
-using Cuts = absl::InlinedVector<int64_t, 32>;
-
-void FindCuts(const StringView& string, const StringView& separators, Cuts* cuts) {
-  if (string.width() == String::kOne && separators.size() == 1) {
-    const uint32_t separator = separators.at(0);
-    const uint8_t* data = string.data();
-    for (int64_t i = 0; separator < 256 && i < string.size(); ++i) {
-      if (data[i] == separator) cuts->push_back(i);
-    }
-  } else {
-    for (int64_t i = 0; i < string.size(); ++i) {
-      if (HasCodePoint(separators, string.at(i))) cuts->push_back(i);
-    }
-  }
-  cuts->push_back(string.size());
-}
-
-}  // namespace
-
-Outcome PrimSplitString(Vm& vm, Args args) {
-  Cuts cuts;
-  if (Is(args, 0, TypeId::kString) && Is(args, 1, TypeId::kString)) {
-    const gc::NoAlloc scope;
-    FindCuts(StringView(StringAtArg(args, 0)), StringView(StringAtArg(args, 1)), &cuts);
-  }
-  if (cuts.empty()) {
-    args.set(0, gc::kFalse);
-    return Outcome::kNext;
-  }
-  const size_t bytes = sizeof(Array) + cuts.size() * sizeof(Word);
-  if (!HasRoom(vm, bytes)) return NoRoom(vm, bytes);
-  gc::Root pieces(vm.heap(), vm.heap().Allocate(ShapeOf(TypeId::kArray), bytes));
-  gc::Root string(vm.heap());
-  {
-    const gc::NoAlloc scope;
-    As<Array>(pieces.get())->length = Word::Fixnum(static_cast<int64_t>(cuts.size()));
-    string.set(args.get(0));
-  }
-  int64_t from = 0;
-  for (size_t i = 0; i < cuts.size(); ++i) {
-    // At most four bytes a code point: a long piece asks for room first.
-    const size_t most = sizeof(String) + 4 * static_cast<size_t>(cuts[i] - from);
-    if (!HasRoom(vm, most)) return NoRoom(vm, most);
-    const Word piece = MakeSubstring(vm.heap(), string, from, cuts[i]);
-    from = cuts[i] + 1;
-    const gc::NoAlloc scope;
-    auto* array = As<Array>(pieces.get());
-    vm.heap().Write(array, &array->elements[i], piece);
-  }
-  const gc::NoAlloc scope;
-  args.set(0, pieces.get());
   return Outcome::kNext;
 }
 
