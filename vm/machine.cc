@@ -401,6 +401,32 @@ void Arithmetic(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   }
 }
 
+namespace {
+
+// The slot that an accessor call reads or writes, if the method that it leads to does nothing else;
+// else -1.
+int AccessedSlot(Op op, const WordCell* method, uint32_t shape) WEFT_NO_ALLOC {
+  if (shape < gc::kFirstTupleShape) return -1;
+  const int64_t flags = As<WordObject>(method->word)->flags.AsFixnum();
+  const bool reads = op == Op::kSlotOf && (flags & kFlagReadsSlot) != 0;
+  const bool writes = op == Op::kSetSlotOf && (flags & kFlagWritesSlot) != 0;
+  return reads || writes ? static_cast<int>(flags >> kFlagSlotShift & 0xFF) : -1;
+}
+
+// What the instruction itself does where its cache knows the slot: that nothing is called here
+// either keeps the count of instructions, and with it the schedule, free of what the caches hold.
+void AccessSlot(Vm& vm, Context& context, Op op, uint32_t win, size_t slot) WEFT_NO_ALLOC {
+  Word* window = context.window + win;
+  if (op == Op::kSlotOf) {
+    window[0] = *gc::ObjectAt(window[0])->field(slot);
+    return;
+  }
+  gc::Object* object = gc::ObjectAt(window[1]);
+  vm.heap().Write(object, object->field(slot), window[0]);
+}
+
+}  // namespace
+
 void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
   const Op op = DecodeOp(*at);
@@ -439,16 +465,14 @@ void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       cache->used = 0;
     }
     ++cache->misses;
-    if (cache->used < InlineCache::kEntries) {
-      InlineCache::Entry& entry = cache->entries[cache->used++];
-      entry.target = cell;
-      entry.shape = shape;
-      // A slot accessor needs no call the next time.
-      const int64_t flags = As<WordObject>(cell->word)->flags.AsFixnum();
-      const bool in_line = shape >= gc::kFirstTupleShape &&
-                           ((op == Op::kSlotOf && (flags & kFlagReadsSlot) != 0) ||
-                            (op == Op::kSetSlotOf && (flags & kFlagWritesSlot) != 0));
-      entry.slot = in_line ? static_cast<int32_t>(flags >> kFlagSlotShift & 0xFF) : -1;
+    const int slot = AccessedSlot(op, cell, shape);
+    if (cache->used < InlineCache::kEntries && !vm.options().no_inline_caches) {
+      cache->entries[cache->used++] = {cell, shape, slot};
+    }
+    if (slot >= 0) {
+      AccessSlot(vm, context, op, win, static_cast<size_t>(slot));
+      context.pc = AfterInstruction(at);
+      return;
     }
   }
   if (!tail) PushCallPc(context, AfterInstruction(at));

@@ -3,8 +3,8 @@
 
   observing.py --weft BINARY
 
-A program with threads is run plainly, sampled, counted and with statistics: its output and the hash of
-its schedule are those of the plain run. Two profiles of it are equal to the byte, and the calls that the
+A program with threads and tuples is run plainly, sampled, counted, traced, with statistics and without inline
+caches: its output and the hash of its schedule are those of the plain run. Two profiles of it are equal to the byte, and the calls that the
 program is known to make have the counts that follow from its text.
 """
 import argparse
@@ -15,11 +15,18 @@ import sys
 import tempfile
 import xml.dom.minidom
 
-PROGRAM = '''USING: io kernel math prettyprint sequences threads ;
+PROGRAM = '''USING: accessors io kernel math prettyprint sequences threads ;
 IN: observed
+TUPLE: cell value ;
+TUPLE: left-cell < cell ; TUPLE: right-cell < cell ; TUPLE: upper-cell < cell ; TUPLE: lower-cell < cell ;
+GENERIC: weight ( cell -- n )
+M: cell weight value>> ;
+M: left-cell weight value>> 2 * ;
+: cells ( -- seq )
+    { T{ cell f 1 } T{ left-cell f 2 } T{ right-cell f 3 } T{ upper-cell f 4 } T{ lower-cell f 5 } } ;
 : fib ( n -- m )
     dup 2 < [ 1 - [ fib ] [ 1 - fib ] bi + ] unless ;
-: busy ( n -- ) [ 12 fib drop yield ] times ;
+: busy ( n -- ) [ 12 fib drop cells [ [ weight ] [ clone 0 >>value value>> ] bi + ] map-sum drop yield ] times ;
 8 <iota> [ '[ _ 5 + busy ] "worker" spawn ] map
 drop 100 [ yield ] times
 17 fib .
@@ -52,7 +59,8 @@ def main():
             for arguments in (['--stats', path], ['--op-stats', path],
                               ['profile', '--every', '97', path],
                               ['profile', '--every', '97', '--flame', graph, path],
-                              ['disasm', '--counts', path]):
+                              ['disasm', '--counts', path],
+                              ['--trace-gc', path], ['--no-inline-caches', path]):
                 output, errors, found = run(weft, '--seed', seed, *arguments)
                 assert output.startswith(plain_output), (arguments, output)
                 assert found == expected, (arguments, found, expected)
@@ -65,7 +73,7 @@ def main():
         assert samples > 100, samples
         row = re.search(r'^ *([0-9.]+)% +([0-9.]+)%  fib$', reports[0], re.M)
         assert row and 50 < float(row.group(1)) <= float(row.group(2)) <= 100, reports[0]
-        assert re.search(r'%  \S*observed\.weft:4$', reports[0], re.M), reports[0]
+        assert re.search(r'%  \S*observed\.weft:11$', reports[0], re.M), reports[0]
 
         # A drawing that needs nothing else, with a box for each call that was seen.
         with open(graph, encoding='utf-8') as file:

@@ -22,7 +22,7 @@ Further comments:
      ! timeout: SECONDS            (default 30, times ten in the slow modes)
      ! skip: WHY                   not run;  `! skip stress: WHY` not run in that mode
 
-Modes: plain; stress[=RATE,SEED]; slice1; seed=N; dynamic; verify. The output must be the same in each.
+Modes: plain; stress[=RATE,SEED]; slice1; seed=N; dynamic; uncached; verify. The output must be the same in each.
 Programs run in their own folder, named without it, so that places read NAME.weft:LINE:COLUMN.
 Exit status: 0 all passed, 1 something failed, 2 wrong use.
 """
@@ -56,6 +56,7 @@ def mode_arguments(mode):
         'slice1': ['--slice', '1'],
         'seed': ['--seed', value or '1'],
         'dynamic': ['--dynamic-only'],
+        'uncached': ['--no-inline-caches'],
         'verify': ['--verify-heap', '--gc-stress=' + (value or '1000,1')],
     }
     if name not in table:
