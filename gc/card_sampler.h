@@ -47,13 +47,14 @@ class CardSampler {
   static constexpr uint64_t kLines = 128;  // to look at each time, at most
 
   static uint64_t Dirty(const uint8_t* line) {
-    constexpr uint64_t kAll = 0x0101010101010101 * CardTable::kYoung;
+    // Eight bytes of small sums at once; their own sum comes out at the top of the product.
+    constexpr uint64_t kOnes = 0x0101010101010101;
+    constexpr int kShift = std::countr_zero(uint64_t{CardTable::kYoung});
+    static_assert(std::has_single_bit(uint64_t{CardTable::kYoung}) && kLine < 256);
     const auto* words = reinterpret_cast<const uint64_t*>(line);
-    uint64_t hits = 0;
-    for (uint64_t k = 0; k < kLine / 8; ++k) {
-      hits += static_cast<uint64_t>(std::popcount(words[k] & kAll));
-    }
-    return hits;
+    uint64_t sums = 0;
+    for (uint64_t k = 0; k < kLine / 8; ++k) sums += words[k] >> kShift & kOnes;
+    return sums * kOnes >> 56;
   }
 
   uint64_t offset_ = 0;  // of the first line that was looked at last

@@ -37,6 +37,9 @@ inline const uint32_t* DynamicCodeOf(Word quotation) WEFT_NO_ANALYSIS {
   return As<Code>(As<Quotation>(quotation)->dynamic_code)->instructions();
 }
 
+// Tuples of more slots are made by machine::NewTuple.
+constexpr size_t kSlotsInLine = 64;
+
 // The field that an accessor call reads or writes, if the inline cache knows it.
 [[gnu::always_inline]] inline Word* CachedField(Vm& vm, Word object,
                                                 uint64_t literal) WEFT_NO_ANALYSIS {
