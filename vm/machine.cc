@@ -531,9 +531,7 @@ void CallEffect(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   WordCell* cell = nullptr;
   if (op == Op::kExecuteWord) {
     if (!IsType(callable, TypeId::kWordObject)) {
-      const Outcome outcome = vm.ThrowType(TypeId::kWordObject, callable);
-      WEFT_CHECK(outcome == Outcome::kThrow);
-      EnterThrow(vm, at);
+      EnterThrow(vm, at, ErrorKind::kNotCallable, callable, gc::kTrue);
       return;
     }
     cell = As<WordObject>(callable)->word_cell();

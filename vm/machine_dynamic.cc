@@ -329,7 +329,7 @@ void DynBody(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
       if (!Need(vm, at, 1)) return;
       const Word word = context.window[-1];
       if (!IsType(word, TypeId::kWordObject)) {
-        ThrowType(vm, at, TypeId::kWordObject, word);
+        EnterThrow(vm, at, ErrorKind::kNotCallable, word, gc::kTrue);
         return;
       }
       PopItem(context);
