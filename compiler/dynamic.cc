@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "compiler/effects.h"
 #include "vm/code_builder.h"
 #include "vm/primitives.h"
 #include "vm/vm.h"
@@ -35,7 +36,14 @@ void SetPosition(CodeBuilder& builder, Word source, int64_t element) WEFT_NO_ALL
   if (place[0] != 0) builder.SetPosition(place[0], place[1]);
 }
 
-void EmitElement(CodeBuilder& builder, Word element, bool is_last) WEFT_NO_ALLOC {
+// Calls of such words keep their return address, as in static code, so that the trace of an error
+// shows the caller.
+bool NeverReturns(const Vm& vm, Word word) WEFT_NO_ALLOC {
+  compiler::EffectCount effect;
+  return compiler::ReadEffect(vm, As<WordObject>(word)->effect, &effect) && effect.terminated;
+}
+
+void EmitElement(const Vm& vm, CodeBuilder& builder, Word element, bool is_last) WEFT_NO_ALLOC {
   if (IsType(element, TypeId::kWordObject)) {
     Op op = Op::kNop;
     if (InlineBody(As<WordObject>(element), &op)) {
@@ -44,7 +52,9 @@ void EmitElement(CodeBuilder& builder, Word element, bool is_last) WEFT_NO_ALLOC
       return;
     }
     const uint32_t literal = builder.CellLiteral(element);
-    builder.EmitLiteral(is_last ? Op::kDynTailCall : Op::kDynCall, 0, literal);
+    const bool in_tail = is_last && !NeverReturns(vm, element);
+    builder.EmitLiteral(in_tail ? Op::kDynTailCall : Op::kDynCall, 0, literal);
+    if (is_last && !in_tail) builder.EmitABC(Op::kDynReturn);
     return;
   }
   if (IsType(element, TypeId::kWrapper)) element = As<Wrapper>(element)->wrapped;
@@ -116,7 +126,7 @@ void CompileDynamic(Vm& vm, const gc::Root& callable) {
     const auto* array = As<Array>(object->array);
     for (int64_t i = 0; i < count; ++i) {
       SetPosition(builder, object->source, i);
-      EmitElement(builder, array->elements[i], i + 1 == count && rest.is_false());
+      EmitElement(vm, builder, array->elements[i], i + 1 == count && rest.is_false());
     }
     if (!rest.is_false()) {
       builder.EmitLiteral(Op::kDynLiteral, 0, builder.Literal(rest.get()));
