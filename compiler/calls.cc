@@ -41,7 +41,8 @@ bool CallsWords(const WordObject* word) WEFT_NO_ALLOC {
 }
 
 // Words of a few literals, shuffles and simple primitives are spliced: predicates, constants. Their
-// effect must be exactly what they declare, so that splicing cannot hide an error.
+// effect must be exactly what they declare, so that splicing cannot hide an error. A trace does not
+// name them: where the word is the program's own, nothing in it may throw.
 bool IsSmall(const WordObject* word, const EffectCount& declared) WEFT_NO_ALLOC {
   constexpr int64_t kMaxElements = 5;
   constexpr int64_t kKeepsOwnFrame = kFlagMacro | kFlagParsing | kFlagDeferred | kFlagUncompiled;
@@ -52,6 +53,7 @@ bool IsSmall(const WordObject* word, const EffectCount& declared) WEFT_NO_ALLOC 
   }
   const Word elements = As<Quotation>(word->def)->array;
   if (!IsType(elements, TypeId::kArray) || As<Array>(elements)->size() > kMaxElements) return false;
+  const bool in_image = IsInImage(Word::Pointer(word));
   int height = declared.inputs;
   for (int64_t i = 0; i < As<Array>(elements)->size(); ++i) {
     const Word element = As<Array>(elements)->elements[i];
@@ -65,7 +67,7 @@ bool IsSmall(const WordObject* word, const EffectCount& declared) WEFT_NO_ALLOC 
     const Primitive& primitive = kPrimitives[row];
     if (primitive.kind == PrimitiveKind::kBody || primitive.counts.terminates ||
         primitive.Has(kPrimNeedsMap) || primitive.Has(kPrimBlocks) ||
-        height < primitive.counts.inputs) {
+        (primitive.Has(kPrimThrows) && !in_image) || height < primitive.counts.inputs) {
       return false;
     }
     height += primitive.counts.outputs - primitive.counts.inputs;
