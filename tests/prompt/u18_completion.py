@@ -35,6 +35,21 @@ def test_u18_what_they_begin_with_is_put_in():
         t.wait_for_line("zzz-")
 
 
+def test_u18_commands_of_the_prompt():
+    with Terminal() as t:
+        for typed, line in (("prof", "profile "), (":va", ":vars "), ("bytec", "bytecode ")):
+            t.send(ctrl("u") + typed + TAB)
+            t.wait_for_line(line)
+        t.send(ctrl("u") + "apr" + TAB)
+        t.wait_for_line("apropos ")
+        t.send(ctrl("u") + "hel" + TAB)
+        t.wait_for("NAME")
+        t.send(ESCAPE)
+        t.wait_for_gone("NAME")
+        t.send(ctrl("u"))
+        t.enter("vars", "No variable of yours")
+
+
 def test_u18_vocabularies():
     with Terminal() as t:
         t.send("USE: math.func" + TAB)
