@@ -117,6 +117,43 @@ def test_u14_search_backwards():
         t.wait_for_line("522 neg drop", 1)
 
 
+def test_u56_files_that_are_no_history():
+    def folder(path):
+        os.mkdir(path)
+
+    def file_in_its_place(path):
+        os.rmdir(os.path.dirname(path))
+        open(os.path.dirname(path), "w").close()
+
+    kinds = {
+        "folder": folder,
+        "pipe": os.mkfifo,
+        "full disk": lambda path: os.symlink("/dev/full", path),
+        "circle": lambda path: os.symlink(path, path),
+        "file as folder": file_in_its_place,
+    }
+    for make in kinds.values():
+        with tempfile.TemporaryDirectory() as home:
+            os.makedirs(os.path.dirname(history_file(home)))
+            make(history_file(home))
+            with Terminal(home=home) as t:
+                t.enter("1 2 + .", "3")
+                t.send(UP)
+                t.wait_for_line("1 2 + .")
+                t.send(ctrl("u"))
+                t.leave()
+
+
+def test_u56_homes_that_take_no_file():
+    for home in ("/proc", "/dev/null", "", "no/such/folder"):
+        with Terminal(XDG_STATE_HOME=None, HOME=home) as t:
+            t.enter("1 2 + .", "3")
+            t.send(UP)
+            t.wait_for_line("1 2 + .")
+            t.send(ctrl("u"))
+            t.leave()
+
+
 def test_u14_up_looks_for_what_begins_so():
     with Terminal() as t:
         for line in ("11 drop", "12 drop", "21 drop"):
