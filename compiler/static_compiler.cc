@@ -43,12 +43,15 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
 
  private:
-  static constexpr size_t kAtFirst = size_t{1} << 16;
-  static char first_[kAtFirst];
-  std::pmr::monotonic_buffer_resource memory_{first_, kAtFirst, std::pmr::new_delete_resource()};
+  static constexpr size_t kFirstBytes = size_t{1} << 16;
+  static char* FirstBytes() {
+    alignas(std::max_align_t) static char bytes[kFirstBytes];
+    return bytes;
+  }
+  std::pmr::monotonic_buffer_resource memory_{FirstBytes(), kFirstBytes,
+                                              std::pmr::new_delete_resource()};
   std::pmr::memory_resource* before_;
 };
-alignas(std::max_align_t) char Scratch::first_[kAtFirst];
 
 // What is compiled, read once.
 struct Subject {

@@ -104,9 +104,10 @@ int BuildImage(Options options, Compiler& compiler) WEFT_NO_ANALYSIS {
   for (std::string* path : {&library, &options.build_image}) {
     std::error_code error;
     *path = std::filesystem::absolute(*path, error);
-    if (error)
+    if (error) {
       return Fail(absl::InternalError(absl::StrCat("the current folder: ", error.message())),
                   kExitError);
+    }
   }
   absl::StatusOr<Surroundings> surroundings = EnterOwnSurroundings(library);
   if (!surroundings.ok()) return Fail(surroundings.status(), kExitError);
