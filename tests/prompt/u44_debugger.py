@@ -137,6 +137,108 @@ def test_one_thread_while_others_run_or_are_held():
         t.wait_for_prompt()
 
 
+def test_two_threads_stop_at_once():
+    with Terminal(rows=60) as t:
+        t.enter("USING: threads words.private ; : quick ( -- n ) 1 2 + ;")
+        t.send('[ 11 break 4 + . ] "A" spawn drop [ 22 break 4 + . ] "B" spawn drop yield' + ENTER)
+        t.wait_for("The thread A has stopped")
+        t.wait_for("The thread B has stopped")
+        t.wait_for_prompt()
+        found = set()
+        for _ in range(2):
+            command(t, "debug", DEBUG.rstrip())
+            found.add(last_stop(t)[2][0])
+            command(t, "step", DEBUG.rstrip())
+            command(t, "step", DEBUG.rstrip())
+            command(t, "step", "The thread has ended")
+        assert found == {"11", "22"}, found
+        assert "15" in t.screen.text() and "26" in t.screen.text(), t.screen.text()
+        command(t, "debug", "No thread has stopped")
+        t.enter("\\ quick word-mode 200 + .", "200")  # nothing is slowed down any more
+
+
+def test_a_thread_that_stops_stays_slow_while_lines_end():
+    with Terminal(rows=60) as t:
+        t.enter("USING: threads words.private ; : quick ( -- n ) 1 2 + ;")
+        t.enter('[ 11 break quick . . ] "A" spawn drop', "The thread A has stopped")
+        for _ in range(3):
+            t.enter("1 drop")
+        t.enter("\\ quick word-mode 100 + .", "103")
+        command(t, "debug", DEBUG.rstrip())
+        command(t, "into", DEBUG.rstrip())
+        assert last_stop(t)[:2] == ("quick", "1"), last_stop(t)
+        command(t, "continue", "11")
+        t.enter("\\ quick word-mode 200 + .", "200")
+
+
+def test_an_error_in_what_is_stepped():
+    with Terminal(rows=60) as t:
+        t.enter(": bad ( -- ) 77 break 0 /i . ;")
+        t.send("bad" + ENTER)
+        t.wait_for_prompt(DEBUG)
+        command(t, "step", DEBUG.rstrip())
+        command(t, "step", "prompt:1:25: error: Division by zero")
+        t.wait_for_prompt()
+        t.enter(": caught ( -- ) break [ 1 0 /i . ] [ drop 7 ] recover 1 + . ;")
+        t.send("caught" + ENTER)
+        t.wait_for_prompt(DEBUG)
+        tokens = []
+        while t.screen.before_cursor() == DEBUG:
+            tokens.append(last_stop(t)[1])
+            command(t, "step", "")
+        assert "drop" in tokens and "+" in tokens, tokens
+        t.wait_for("\n8\n")
+
+
+def test_a_word_that_redefines_itself():
+    with Terminal(rows=60) as t:
+        t.enter('USE: eval : self ( -- ) break "USE: prettyprint IN: scratchpad : self ( -- ) 22 . ;" eval( -- ) 33 . ;')
+        t.send("self" + ENTER)
+        t.wait_for_prompt(DEBUG)
+        for _ in range(4):
+            command(t, "step", "")
+        t.wait_for("\n33\n")
+        t.enter("self", "\n22\n")
+
+
+def test_past_the_end_and_out_of_the_line():
+    with Terminal(rows=60) as t:
+        t.send("1 break 2 + ." + ENTER)
+        t.wait_for_prompt(DEBUG)
+        command(t, "out", "3\n" + PROMPT.rstrip())
+        t.send("break 5 ." + ENTER)
+        t.wait_for_prompt(DEBUG)
+        command(t, "step", DEBUG.rstrip())
+        command(t, "step", "5\n" + PROMPT.rstrip())
+        t.send("break break 6 ." + ENTER)
+        t.wait_for_prompt(DEBUG)
+        command(t, "continue", "")
+        while t.screen.before_cursor() == DEBUG:
+            command(t, "continue", "")
+        t.wait_for("\n6\n")
+
+
+def test_interrupts_at_the_debugger():
+    with Terminal(rows=60) as t:
+        t.enter("77")
+        t.send("5 break drop" + ENTER)
+        t.wait_for_prompt(DEBUG)
+        t.send("step" + ctrl("c"))  # the command is not run
+        t.wait(lambda: t.screen.cursor_line() == DEBUG.rstrip(), "an empty line")
+        command(t, "7 8 + 100 +", "115")
+        t.send(ctrl("d"))
+        t.wait_for("given up")
+        t.wait_for_prompt()
+        t.send("break [ t ] loop" + ENTER)
+        t.wait_for_prompt(DEBUG)
+        t.send("continue" + ENTER)
+        t.wait(lambda: not t.is_raw(), "the loop")
+        t.signal(signal.SIGINT)
+        t.wait_for("Interrupted")
+        t.wait_for_prompt()
+        t.enter("1 + .", "78")
+
+
 def test_breakpoint_on_a_word():
     with Terminal(rows=40) as t:
         t.enter(": twice ( x -- y ) 2 * ;")
