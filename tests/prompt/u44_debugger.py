@@ -133,7 +133,8 @@ def test_one_thread_while_others_run_or_are_held():
         assert last_stop(t) == ("work", "3", ["3"]), last_stop(t)
         command(t, "release", DEBUG.rstrip())
         command(t, "count get-global 1 milliseconds sleep count get-global < 1 0 ? 700 +", "701")
-        command(t, "continue", "9")
+        command(t, "continue", "")
+        t.wait_for("\n9\n")
         t.wait_for_prompt()
 
 
@@ -167,7 +168,8 @@ def test_a_thread_that_stops_stays_slow_while_lines_end():
         command(t, "debug", DEBUG.rstrip())
         command(t, "into", DEBUG.rstrip())
         assert last_stop(t)[:2] == ("quick", "1"), last_stop(t)
-        command(t, "continue", "11")
+        command(t, "continue", "")
+        t.wait_for("\n11\n")
         t.enter("\\ quick word-mode 200 + .", "200")
 
 

@@ -65,6 +65,12 @@ class Fmt(unittest.TestCase):
         first, second = names.split(" vocabulary7")
         self.check("USING: %s ;\n" % names, "USING: %s\nvocabulary7%s ;\n" % (first, second))
 
+    def test_calls_with_an_effect_stay_with_what_they_call(self):
+        for call in ("call(", "execute("):
+            before = "first-of-some-words second-of-some-words third-of-some-words fourth-of-some-words"
+            self.check("%s quotation %s first second -- third ) after\n" % (before, call),
+                       "%s\nquotation %s first second -- third ) after\n" % (before, call))
+
     def test_what_cannot_be_broken_stays(self):
         for text in ('"%s" .\n' % ("long " * 30), "! %s\n" % ("long " * 30),
                      ": a ( -- x ) 5 ; ! %s\n" % ("long " * 30), "CHAR: %s\n" % ("x" * 120),
