@@ -153,14 +153,25 @@ inline int64_t SliceLength(const gc::Object* slice) WEFT_NO_ANALYSIS {
   return InBounds(index, length) ? &array->elements[index.AsFixnum()] : nullptr;
 }
 
+// Into a byte array, or a string of one byte a character.
 [[gnu::always_inline]] inline bool WriteByte(Word sequence, Word index,
                                              Word element) WEFT_NO_ANALYSIS {
-  if (!IsType(sequence, TypeId::kByteArray) || !index.IsFixnum() || !element.IsFixnum()) {
+  if (!sequence.IsPointer() || !index.IsFixnum() || !element.IsFixnum()) return false;
+  gc::Object* object = gc::ObjectAt(sequence);
+  if (object->shape() == ShapeOf(TypeId::kByteArray)) {
+    auto* bytes = static_cast<ByteArray*>(object);
+    if (!InBounds(index, bytes->size())) return false;
+    bytes->bytes[index.AsFixnum()] = static_cast<uint8_t>(element.AsFixnum());
+    return true;
+  }
+  if (object->shape() != ShapeOf(TypeId::kString)) return false;
+  auto* string = static_cast<String*>(object);
+  if (string->width() != String::kOne || !InBounds(index, string->size()) ||
+      !InBounds(element, 256)) {
     return false;
   }
-  auto* bytes = As<ByteArray>(sequence);
-  if (!InBounds(index, bytes->size())) return false;
-  bytes->bytes[index.AsFixnum()] = static_cast<uint8_t>(element.AsFixnum());
+  string->data[index.AsFixnum()] = static_cast<uint8_t>(element.AsFixnum());
+  string->hash = gc::kFalse;
   return true;
 }
 

@@ -30,17 +30,10 @@ struct Growable {
   int64_t capacity = 0;
 };
 
-// False if the word is not a tuple of this form (a program can store anything into slots).
-bool Read(Vm& vm, Word word, Growable* out) WEFT_NO_ALLOC {
-  if (!IsTuple(word)) return false;
-  out->tuple = gc::ObjectAt(word);
-  const auto* layout = As<Layout>(vm.layouts().get(out->tuple->shape() - gc::kFirstTupleShape));
-  if (layout->slot_count.AsFixnum() < 2) return false;
-  const Word underlying = *out->tuple->field(0);
-  const Word length = *out->tuple->field(1);
-  if (!underlying.IsPointer() || !length.IsFixnum()) return false;
+// False if the word cannot be `underlying`.
+bool ReadUnderlying(Word underlying, Growable* out) WEFT_NO_ALLOC {
+  if (!underlying.IsPointer()) return false;
   out->underlying = gc::ObjectAt(underlying);
-  out->length = length.AsFixnum();
   if (IsType(underlying, TypeId::kArray)) {
     out->kind = TypeId::kArray;
     out->capacity = As<Array>(underlying)->size();
@@ -53,7 +46,26 @@ bool Read(Vm& vm, Word word, Growable* out) WEFT_NO_ALLOC {
   } else {
     return false;
   }
+  return true;
+}
+
+// False if the word is not a tuple of this form (a program can store anything into slots).
+bool Read(Vm& vm, Word word, Growable* out) WEFT_NO_ALLOC {
+  if (!IsTuple(word)) return false;
+  out->tuple = gc::ObjectAt(word);
+  const auto* layout = As<Layout>(vm.layouts().get(out->tuple->shape() - gc::kFirstTupleShape));
+  if (layout->slot_count.AsFixnum() < 2) return false;
+  const Word length = *out->tuple->field(1);
+  if (!length.IsFixnum() || !ReadUnderlying(*out->tuple->field(0), out)) return false;
+  out->length = length.AsFixnum();
   return out->length >= 0 && out->length <= out->capacity;
+}
+
+// The same of an array, byte array or string itself, which is full.
+bool ReadSource(Vm& vm, Word word, Growable* out) WEFT_NO_ALLOC {
+  if (!ReadUnderlying(word, out)) return Read(vm, word, out);
+  out->length = out->capacity;
+  return true;
 }
 
 bool Fits(TypeId kind, Word element) {
@@ -73,6 +85,31 @@ size_t BytesFor(TypeId kind, int64_t capacity, String::Width width) {
   return sizeof(Array) + ((static_cast<size_t>(capacity) * unit + 7) & ~size_t{7});
 }
 
+// Puts the elements of `from` at `at`... of an object of the same kind with room for them. Safe for
+// the source itself, as it is never moved over its own elements.
+void CopyElements(Vm& vm, const Growable& from, gc::Object* to, int64_t at) WEFT_NO_ALLOC {
+  if (from.kind == TypeId::kArray) {
+    const auto* source = static_cast<const Array*>(from.underlying);
+    auto* target = static_cast<Array*>(to);
+    for (int64_t i = 0; i < from.length; ++i) {
+      vm.heap().Write(target, &target->elements[at + i], source->elements[i]);
+    }
+  } else if (from.kind == TypeId::kByteArray) {
+    std::memcpy(static_cast<ByteArray*>(to)->bytes + at,
+                static_cast<const ByteArray*>(from.underlying)->bytes,
+                static_cast<size_t>(from.length));
+  } else {
+    const StringView source(static_cast<const String*>(from.underlying));
+    auto* target = static_cast<String*>(to);
+    if (source.width() == String::kOne && target->width() == String::kOne) {
+      std::memcpy(target->data + at, source.data(), static_cast<size_t>(from.length));
+      target->hash = gc::kFalse;
+    } else {
+      for (int64_t i = 0; i < from.length; ++i) StoreCodePoint(target, at + i, source.at(i));
+    }
+  }
+}
+
 // Gives the sequence at window slot `at` a new underlying object. The bytes are reserved.
 void Grow(Vm& vm, Args args, size_t at, TypeId kind, int64_t capacity, size_t bytes,
           String::Width width) WEFT_NO_ANALYSIS {
@@ -82,22 +119,11 @@ void Grow(Vm& vm, Args args, size_t at, TypeId kind, int64_t capacity, size_t by
   Growable old;
   Read(vm, args.get(at), &old);
   if (kind == TypeId::kArray) {
-    auto* to = As<Array>(word);
-    const auto* from = static_cast<const Array*>(old.underlying);
-    to->length = Word::Fixnum(capacity);
-    for (int64_t i = 0; i < old.length; ++i) {
-      vm.heap().Write(to, &to->elements[i], from->elements[i]);
-    }
+    As<Array>(word)->length = Word::Fixnum(capacity);
   } else if (kind == TypeId::kByteArray) {
-    auto* to = As<ByteArray>(word);
-    to->length = Word::Fixnum(capacity);
-    std::memcpy(to->bytes, static_cast<const ByteArray*>(old.underlying)->bytes,
-                static_cast<size_t>(old.length));
-  } else {
-    auto* to = As<String>(word);
-    const StringView from(static_cast<const String*>(old.underlying));
-    for (int64_t i = 0; i < old.length; ++i) StoreCodePoint(to, i, from.at(i));
+    As<ByteArray>(word)->length = Word::Fixnum(capacity);
   }
+  CopyElements(vm, old, gc::ObjectAt(word), 0);
   vm.heap().Write(old.tuple, old.tuple->field(0), word);
 }
 
@@ -175,6 +201,38 @@ Outcome PrimKnownEffect(Vm& vm, Args args) {
 }
 
 Outcome PrimGrowablePush(Vm& vm, Args args) { return Store(vm, args, 0, 1, -1); }
+
+// ( src dst -- ? )
+Outcome PrimGrowableAppend(Vm& vm, Args args) WEFT_NO_ANALYSIS {
+  Growable from;
+  Growable to;
+  if (!ReadSource(vm, args.get(0), &from) || !Read(vm, args.get(1), &to) || from.kind != to.kind ||
+      from.length >= kMaxLength) {
+    args.set(0, gc::kFalse);
+    return Outcome::kNext;
+  }
+  const int64_t length = to.length + from.length;
+  String::Width width = String::kOne;
+  bool must_grow = length > to.capacity;
+  if (to.kind == TypeId::kString) {
+    width = std::max(WidthOf(from), WidthOf(to));
+    must_grow = must_grow || width > WidthOf(to);
+  }
+  if (must_grow) {
+    const int64_t capacity = length > to.capacity ? (length + 1) * 2 : to.capacity;
+    const size_t bytes = BytesFor(to.kind, capacity, width);
+    if (bytes >= gc::kLargeBytes && !vm.heap().Reserve(bytes)) {
+      return vm.Throw(ErrorKind::kOutOfMemory, Word::Fixnum(static_cast<int64_t>(bytes)));
+    }
+    Grow(vm, args, 1, to.kind, capacity, bytes, width);
+    ReadSource(vm, args.get(0), &from);
+    Read(vm, args.get(1), &to);
+  }
+  CopyElements(vm, from, to.underlying, to.length);
+  vm.heap().Write(to.tuple, to.tuple->field(1), Word::Fixnum(length));
+  args.set(0, gc::kTrue);
+  return Outcome::kNext;
+}
 
 Outcome PrimGrowableSetNth(Vm& vm, Args args) {
   if (!args.is_fixnum(1) || args.fixnum(1) < 0) {

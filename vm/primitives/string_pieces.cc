@@ -42,7 +42,7 @@ bool StandsAt(const StringView& string, int64_t at, const StringView& part) {
   return true;
 }
 
-// Where the part, not empty, stands next; the size of the string if nowhere.
+// Where the part stands next, from `from` on; the size of the string if nowhere.
 int64_t FindPart(const StringView& string, int64_t from, const StringView& part) {
   if (string.width() == String::kOne && part.width() == String::kOne) {
     const void* found = memmem(string.data() + from, static_cast<size_t>(string.size() - from),
@@ -172,6 +172,25 @@ Outcome PrimSplitStringAt(Vm& vm, Args args) {
     return Outcome::kNext;
   }
   return CutPieces(vm, args, cuts, width);
+}
+
+// ( n string part -- i/f )
+Outcome PrimFindPart(Vm& vm, Args args) {
+  if (!args.is_fixnum(0)) return BadType(vm, TypeId::kFixnum, args, 0);
+  for (const size_t i : {size_t{1}, size_t{2}}) {
+    if (!Is(args, i, TypeId::kString)) return BadType(vm, TypeId::kString, args, i);
+  }
+  const gc::NoAlloc scope;
+  const StringView string(As<String>(args.get(1)));
+  const StringView part(As<String>(args.get(2)));
+  const int64_t from = std::max<int64_t>(args.fixnum(0), 0);
+  Word found = gc::kFalse;
+  if (from <= string.size()) {
+    const int64_t at = FindPart(string, from, part);
+    if (at + part.size() <= string.size()) found = Word::Fixnum(at);
+  }
+  args.set(0, found);
+  return Outcome::kNext;
 }
 
 Outcome PrimJoinStrings(Vm& vm, Args args) {
