@@ -39,6 +39,9 @@ class Replacements {
 // operands only.
 Replacements Simplify(Unit& unit, Procedure& procedure);
 
+// Part of Simplify: passes by blocks whose branch is decided before them (threading.cc). False:
+// none.
+bool ThreadJumps(const Unit& unit, Procedure& procedure, const Replacements& replacements);
 // Objects that never leave the procedure become registers (objects.cc). False: there were none.
 bool ReplaceObjects(Unit& unit, Procedure& procedure, Replacements& replacements);
 

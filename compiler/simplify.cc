@@ -24,7 +24,7 @@ class Simplifier {
       const bool copies = PropagateCopies();
       const bool folded = FoldBranches();
       if (folded) DropUnreachable();
-      const bool threaded = ThreadJumps();
+      const bool threaded = ThreadJumps(unit_, procedure_, replacements_);
       if (threaded) DropUnreachable();
       if (!copies && !folded && !threaded && !ReplaceObjects(unit_, procedure_, replacements_)) {
         break;
@@ -155,69 +155,6 @@ class Simplifier {
       any = true;
     }
     return any;
-  }
-
-  // A block that only branches on the value that its predecessors bring: each of them branches
-  // itself, or knows already where to go. Conditions made of conditions dissolve this way.
-  bool ThreadJumps() {
-    const bool may_thread =
-        std::any_of(procedure_.order.begin(), procedure_.order.end(),
-                    [this](int block) { return BranchOnMoved(BlockAt(block).insts) != nullptr; });
-    if (!may_thread) return false;
-    CountUses();
-    bool any = false;
-    for (const int from : procedure_.order) {
-      while (ThreadJump(from)) any = true;
-    }
-    return any;
-  }
-
-  // The branch that is all there is where the instructions of a block jump to after some moves;
-  // else null.
-  const Inst* BranchOnMoved(const Vector<Inst>& insts) {
-    if (insts.size() < 2 || insts.back().kind != InstKind::kJump ||
-        insts[insts.size() - 2].kind != InstKind::kMoves) {
-      return nullptr;
-    }
-    const Block& join = BlockAt(insts.back().targets[0]);
-    if (join.insts.size() != 1) return nullptr;
-    const Inst& branch = join.insts[0];
-    const bool fits = branch.kind == InstKind::kBranch && branch.op == Op::kJumpIfFalse &&
-                      branch.srcs[0].is_reg();
-    return fits ? &branch : nullptr;
-  }
-
-  bool ThreadJump(int from) {
-    Vector<Inst>& insts = BlockAt(from).insts;
-    const Inst* found = BranchOnMoved(insts);
-    if (found == nullptr || uses_[static_cast<size_t>(found->srcs[0].reg)] != 1) return false;
-    const Inst& branch = *found;
-    Inst& moves = insts[insts.size() - 2];
-    const VReg condition = branch.srcs[0].reg;
-    const auto place = std::find(moves.dsts.begin(), moves.dsts.end(), condition);
-    if (place == moves.dsts.end()) return false;
-    const auto index = place - moves.dsts.begin();
-    const Operand source = moves.srcs[static_cast<size_t>(index)];
-    // A branch on a register that another move of the same step overwrites would read too late.
-    if (source.is_reg() &&
-        std::find(moves.dsts.begin(), moves.dsts.end(), source.reg) != moves.dsts.end()) {
-      return false;
-    }
-    Inst jump = branch;
-    jump.position = insts.back().position;
-    if (source.is_constant()) {
-      jump.kind = InstKind::kJump;
-      jump.op = Op::kJump;
-      jump.srcs.clear();
-      jump.targets = {branch.targets[source.constant.IsFalse() ? 0 : 1]};
-    } else {
-      jump.srcs[0] = source;
-    }
-    moves.dsts.erase(place);
-    moves.srcs.erase(moves.srcs.begin() + index);
-    insts.back() = std::move(jump);
-    if (insts[insts.size() - 2].dsts.empty()) insts.erase(insts.end() - 2);
-    return true;
   }
 
   // The back edge of a loop that only counts i up to n: increment, compare and jump in one.
