@@ -5,6 +5,7 @@
 // The sort is done in steps of bounded length, so that other threads get their turns. All of its
 // state is one array of the language, checked at each step, because a program could reach it.
 #include <algorithm>
+#include <cstring>
 
 #include "vm/generic.h"
 #include "vm/number/number.h"
@@ -52,8 +53,28 @@ struct FloatOrder {
     return !IsFloat(a) || !IsFloat(b) || FloatValue(a) <= FloatValue(b);
   }
 };
+// The first eight bytes of a string of one byte a character, as a number of the same order. Missing
+// characters count as zero, so strings whose numbers differ are in the order of these.
+inline bool ReadPrefix(Word word, uint64_t* prefix) WEFT_NO_ALLOC {
+  if (!IsType(word, TypeId::kString)) return false;
+  const auto* string = As<String>(word);
+  if (string->width() != String::kOne || string->size() == 0) return false;
+  const uint8_t* data = string->data;
+  if (string->size() >= 8) {
+    std::memcpy(prefix, data, sizeof(*prefix));
+    *prefix = __builtin_bswap64(*prefix);
+    return true;
+  }
+  *prefix = 0;
+  for (int64_t i = 0; i < string->size(); ++i) *prefix |= uint64_t{data[i]} << (56 - 8 * i);
+  return true;
+}
+
 struct StringOrder {
   static bool Less(Word a, Word b) WEFT_NO_ALLOC {
+    uint64_t left = 0;
+    uint64_t right = 0;
+    if (ReadPrefix(a, &left) && ReadPrefix(b, &right) && left != right) return left < right;
     return IsType(a, TypeId::kString) && IsType(b, TypeId::kString) &&
            CompareStrings(As<String>(a), As<String>(b)) < 0;
   }
