@@ -20,7 +20,7 @@ bool Unit::Fail(const char* kind, Word word, Position position) {
   if (error.kind == "unbalanced-recursion" && site >= 0) {
     const Site& from = sites[static_cast<size_t>(site)];
     error.site.push_back(from.word);
-    error.site.insert(error.site.end(), from.arguments.begin(), from.arguments.end());
+    error.site.insert(error.site.end(), from.pieces.begin(), from.pieces.end());
   }
   return false;
 }
@@ -298,9 +298,30 @@ void Builder::NoteSite(Word element) {
   Site& site = unit_.sites.emplace_back();
   site.word = element;
   for (int i = effect.inputs - 1; i >= 0; --i) {
-    const Value& value = At(Peek(i));
-    const bool known = value.is_literal() && IsType(value.literal, TypeId::kQuotation);
-    site.arguments.push_back(known ? value.literal : gc::kFalse);
+    if (IsCallable(Peek(i))) AddPieces(Peek(i), &site.pieces);
+    site.pieces.push_back(gc::kFalse);
+  }
+}
+
+// The quotations that a callable is made of, and kTrue for each value that it holds, in the order
+// in which they run; none if one of them is not known or there are too many to show.
+void Builder::AddPieces(ValueId callable, Site::Pieces* pieces) {
+  constexpr size_t kMaxPieces = 32;
+  const size_t before = pieces->size();
+  absl::InlinedVector<ValueId, 4> rest = {callable};
+  while (!rest.empty()) {
+    const Value& value = At(rest.back());
+    rest.pop_back();
+    const bool known =
+        value.is_virtual() || (value.is_literal() && IsType(value.literal, TypeId::kQuotation));
+    if (!known || pieces->size() - before > kMaxPieces) {
+      pieces->resize(before);
+      return;
+    }
+    if (value.is_literal()) pieces->push_back(value.literal);
+    if (value.kind == Value::kCurried) pieces->push_back(gc::kTrue);
+    if (value.is_virtual()) rest.push_back(value.second);
+    if (value.kind == Value::kComposed) rest.push_back(value.first);
   }
 }
 

@@ -63,6 +63,7 @@ class Builder {
   // infer.cc: elements, callables, operands
   bool RunQuotation(Word quotation, ScopeId scope, int tail) WEFT_NO_ALLOC;
   void NoteSite(Word element) WEFT_NO_ALLOC;
+  void AddPieces(ValueId callable, Site::Pieces* pieces) WEFT_NO_ALLOC;
   bool RunElement(Word element, int tail) WEFT_NO_ALLOC;
   bool RunCallable(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;
   bool RunCallableParts(ValueId callable, int tail, Word who) WEFT_NO_ALLOC;

@@ -16,11 +16,11 @@
 //       value should be known) "missing-effect" "undeclared-recursion"
 //       "unbalanced-recursion" "inconsistent-recursive-call" "recursive-quotation" "too-many-r>"
 //                              data f
-//       "unbalanced-recursion" may have data { word argument ... }: the inline word that the text
-//       itself
-//                              calls, and its literal quotations (f: another argument); also for a
-//                              quotation that does not keep the height its word declares (..a --
-//                              ..a)
+//       "unbalanced-recursion" may have data { word piece ... f piece ... f }: the inline word that
+//                              the text itself calls, and for each argument the quotations that it
+//                              is made of, with t for each value that it holds (none: another
+//                              argument); also for a quotation that does not keep the height its
+//                              word declares (..a -- ..a)
 //       "unbalanced-branches"  data: array of effects, one a branch
 //       "effect-mismatch"      data { declared inferred }
 //       "too-big"              data f; only for quotations without declared effect: with one, the

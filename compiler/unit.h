@@ -89,11 +89,13 @@ struct Error {
   Vector<Word> site;  // of "unbalanced-recursion": Unit::Site
 };
 
-// The innermost call that the text being compiled makes itself of an inline word, and which of its
-// arguments are literal quotations (else f): what a message about the word's inside should name.
+// The innermost call that the text being compiled makes itself of an inline word, and of each of
+// its arguments the pieces (Builder::AddPieces) and an f: what a message about the word's inside
+// should name.
 struct Site {
+  using Pieces = absl::InlinedVector<Word, 4>;
   Word word = gc::kFalse;
-  absl::InlinedVector<Word, 4> arguments;
+  Pieces pieces;
 };
 
 struct Unit {

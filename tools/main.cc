@@ -1,5 +1,6 @@
 // The weft binary: reads the command line, maps the image and runs its start-up word; or builds
 // the image from the library (--build-image).
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -149,7 +150,18 @@ int RunImage(const Options& options, Compiler& compiler, int argc, char** argv) 
   return RunWord(**vm, startup);
 }
 
+// A standard stream that was closed would give its number to the next file that is opened, and what
+// is meant for it would go there. In its place stands a descriptor that refuses the transfer.
+void FillClosedStandardStreams() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (fcntl(number, F_GETFD) != -1) continue;
+    if (open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) != number)
+      _exit(kExitError);
+  }
+}
+
 int Main(int argc, char** argv) {
+  FillClosedStandardStreams();
   signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, never a death
   absl::StatusOr<Options> options = ParseCommandLine(argc, argv);
   if (!options.ok()) {

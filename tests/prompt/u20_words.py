@@ -15,6 +15,19 @@ def test_u20_near_names():
         t.enter("USE: math.functons", "Did you mean: math.functions?")
 
 
+def test_u25_help_prefers_the_own_word():
+    with Terminal(rows=40) as t:
+        t.enter(": double ( n -- m ) 2 * ;")
+        t.enter("help double", "double ( n -- m )\n\nVocabulary\nscratchpad")
+        t.wait_for("Also a word of: alien.c-types")
+
+
+def test_u25_a_word_without_a_file_cannot_be_edited():
+    with Terminal() as t:
+        t.enter(": double ( n -- m ) 2 * ;")
+        t.enter("edit double", "No file has this place: prompt:1\n" + PROMPT.rstrip())
+
+
 def test_u31_restarts_by_number():
     with Terminal() as t:
         t.enter("later-defined", "Defer word in current vocabulary")

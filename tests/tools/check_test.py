@@ -75,6 +75,14 @@ class Check(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (1, "1 error, 0 warnings\n"))
         self.assertIn(path + ":3:3: error: Stack effect declaration of bad is wrong", result.stderr)
 
+    def test_each_vocabulary_may_have_a_main_word(self):
+        for name, used in (("m1", "kernel"), ("m2", "m1")):
+            self.write(name + "/" + name + ".weft",
+                       "USE: %s\nIN: %s\n: main ( -- ) ;\n: dup ( -- ) ;\nMAIN: main\n" % (used, name))
+        result = weft("-I", ".", "check", "m2", cwd=self.folder.name)
+        self.assertNotIn("main hides", result.stdout)
+        self.assertIn("dup hides the word of m1", result.stdout)
+
     def test_text_that_cannot_be_read(self):
         path = self.write("c3.weft", "USING: math ;\nIN: c3\n: bad ( x -- ) [ 1 + ;\n")
         result = weft("check", path)
@@ -127,6 +135,11 @@ class Check(unittest.TestCase):
         result = weft("help", "seqences")
         self.assertEqual(result.returncode, 1)
         self.assertIn("Did you mean: sequences", result.stderr)
+
+    def test_help_of_a_name_that_a_word_and_a_vocabulary_have(self):
+        result = weft("help", "threads")
+        self.assertIn("threads ( -- assoc )\n", result.stdout)
+        self.assertIn("\nthreads vocabulary\n", result.stdout)
 
     def test_help_follows_the_library(self):
         # Where the image's library is gone, the installed one beside the binary is read.
