@@ -136,6 +136,12 @@ class Check(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("Did you mean: sequences", result.stderr)
 
+    def test_help_of_words_of_the_folder(self):
+        self.assertEqual(weft("new", "my-thing", cwd=self.folder.name).returncode, 0)
+        result = weft("help", "greeting", cwd=self.folder.name)
+        self.assertIn("Makes a greeting for somebody.", result.stdout)
+        self.assertEqual(weft("help", "greetin-g", cwd=self.folder.name).returncode, 1)
+
     def test_help_of_a_name_that_a_word_and_a_vocabulary_have(self):
         result = weft("help", "threads")
         self.assertIn("threads ( -- assoc )\n", result.stdout)
