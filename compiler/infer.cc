@@ -165,23 +165,6 @@ Operand Builder::OperandOf(ValueId id) {
   return Operand::Reg(made);
 }
 
-// Instructions that only call a word for unusual operands do not count.
-static bool MayRunOthers(Op op, int imm) {
-  switch (op) {
-    case Op::kCallPrimitive:
-      return kPrimitives[imm].Has(kPrimNeedsMap) || kPrimitives[imm].Has(kPrimBlocks);
-    case Op::kNewTuple:
-    case Op::kNth:
-    case Op::kSetNth:
-    case Op::kLength:
-    case Op::kSlotOf:
-    case Op::kSetSlotOf:
-      return false;
-    default:
-      return true;
-  }
-}
-
 Inst& Builder::EmitCall(Op op, int inputs, int outputs, Word literal, int imm, bool keep_all) {
   absl::InlinedVector<Operand, 3> operands;
   for (int i = inputs - 1; i >= 0; --i) operands.push_back(OperandOf(Peek(i)));

@@ -15,6 +15,7 @@
 #include "absl/container/inlined_vector.h"
 #include "compiler/values.h"
 #include "vm/bytecode.h"
+#include "vm/primitives.h"
 
 namespace weft::compiler {
 
@@ -37,6 +38,13 @@ enum class InstKind : uint8_t {
   kEnter,
   kStop,  // control does not get here (after a word that never returns)
 };
+
+// May another thread run while the call does, or the stacks be captured? Instructions that run code
+// of the language for unusual operands only do not count. `imm`: the row of a primitive.
+inline bool MayRunOthers(Op op, int32_t imm) {
+  if (op != Op::kCallPrimitive) return !InfoOf(op).Has(kOpRarelyCalls);
+  return kPrimitives[imm].Has(kPrimNeedsMap) || kPrimitives[imm].Has(kPrimBlocks);
+}
 
 struct Position {
   uint32_t line = 0;

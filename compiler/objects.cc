@@ -229,22 +229,7 @@ class ObjectReplacer {
   }
 
   static bool MayCapture(const Inst& inst) {
-    if (inst.kind != InstKind::kCall) return false;
-    switch (inst.op) {
-      case Op::kCallPrimitive: {
-        const Primitive& primitive = kPrimitives[inst.imm];
-        return primitive.Has(kPrimNeedsMap) || primitive.Has(kPrimBlocks);
-      }
-      case Op::kNewTuple:
-      case Op::kNth:
-      case Op::kSetNth:
-      case Op::kLength:
-      case Op::kSlotOf:
-      case Op::kSetSlotOf:
-        return false;
-      default:
-        return true;
-    }
+    return inst.kind == InstKind::kCall && MayRunOthers(inst.op, inst.imm);
   }
 
   // Written objects that are needed behind a call stay objects. False: there are none.

@@ -55,6 +55,9 @@ consteval uint16_t FlagsOf(const char* text) {
       case 'S':
         flags |= kOpStub;
         break;
+      case 'R':
+        flags |= kOpRarelyCalls;
+        break;
       default:
         break;  // | and 0
     }

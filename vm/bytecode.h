@@ -38,6 +38,7 @@ enum OpFlag : uint16_t {
   kOpLoops = 16,
   kOpDynamic = 32,
   kOpStub = 64,
+  kOpRarelyCalls = 128,
 };
 
 enum class Form : uint8_t { kABC, kAD };

@@ -4,6 +4,7 @@
 
 #include "gc/check.h"
 #include "vm/bytecode.h"
+#include "vm/generic.h"
 #include "vm/machine.h"
 
 namespace weft::machine {
@@ -47,6 +48,13 @@ inline WordCell* CellOfSpecial(Vm& vm, Special special) WEFT_NO_ANALYSIS {
   return word.IsPointer() ? As<WordObject>(word)->word_cell() : nullptr;
 }
 
+inline bool IsShapeOfLayout(Vm& vm, Word word, Special layout) WEFT_NO_ANALYSIS {
+  if (!IsTuple(word)) return false;
+  const Word expected = vm.special(layout);
+  return expected.IsPointer() && As<Layout>(expected)->shape.AsFixnum() ==
+                                     static_cast<int64_t>(gc::ObjectAt(word)->shape());
+}
+
 // Calls a word ( argument -- ) between two instructions; the one at `at` runs afterwards.
 // REQUIRES: `at` is in dynamic code, or a kEnter.
 void CallBetween(Vm& vm, const uint32_t* at, WordCell* cell, Word argument) WEFT_ALLOCATES;
@@ -57,6 +65,8 @@ void Deliver(Context& context, const uint32_t* at, Word result);
 // A fresh base at `begin`, whose end StubExitDynamic checks for `outputs` items.
 void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_caller,
                Word callable);
+// Brings one operand of a math generic to the class that its method wants.
+void Coerce(Vm& vm, Word* slot, MathCoercion coercion) WEFT_ALLOCATES;
 // At least `count` items above the current base.
 bool HasItems(const Context& context, uint64_t count);
 void Underflow(Vm& vm, const uint32_t* at, Word word) WEFT_ALLOCATES;
