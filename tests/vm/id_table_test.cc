@@ -1,5 +1,6 @@
 #include "vm/id_table.h"
 
+#include <cstddef>
 #include <deque>
 #include <iterator>
 #include <map>
@@ -27,7 +28,8 @@ TEST(IdTableTest, FindsWhatIsThereAndNothingElse) {
       } else if (!model.empty()) {
         // The youngest go first, mostly.
         auto at = std::prev(model.end());
-        if (random() % 8 == 0) at = std::next(model.begin(), random() % model.size());
+        if (random() % 8 == 0)
+          at = std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
         table.Erase(at->first);
         model.erase(at);
       }
