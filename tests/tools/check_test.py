@@ -136,6 +136,12 @@ class Check(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("Did you mean: sequences", result.stderr)
 
+    def test_a_command_with_a_slip(self):
+        result = weft("tset", "x", cwd=self.folder.name)
+        self.assertEqual((result.returncode, result.stderr),
+                         (2, "weft: there is no file tset; did you mean: weft test\n"))
+        self.assertEqual(weft("nothing.weft").stderr, "weft: there is no file nothing.weft\n")
+
     def test_help_of_words_of_the_folder(self):
         self.assertEqual(weft("new", "my-thing", cwd=self.folder.name).returncode, 0)
         result = weft("help", "greeting", cwd=self.folder.name)

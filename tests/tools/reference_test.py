@@ -58,6 +58,12 @@ class Reference(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.folder)
 
+    def test_the_whole_library(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([WEFT, "doc", "--to", folder], text=True, capture_output=True, timeout=300)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("words.html", os.listdir(folder))
+
     def test_pages_are_well_formed(self):
         for name, page in self.pages.items():
             self.assertEqual((name, page.strays), (name, []))
