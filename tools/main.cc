@@ -155,8 +155,8 @@ int RunImage(const Options& options, Compiler& compiler, int argc, char** argv) 
 void FillClosedStandardStreams() {
   for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
     if (fcntl(number, F_GETFD) != -1) continue;
-    if (open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) != number)
-      _exit(kExitError);
+    const int direction = number == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", direction) != number) _exit(kExitError);
   }
 }
 

@@ -68,13 +68,6 @@ absl::StatusOr<Surroundings> Inside(const std::string& folder, int output, int e
 }  // namespace
 
 absl::StatusOr<Surroundings> EnterOwnSurroundings(const std::string& folder) {
-  // Closed standard streams would give their numbers to the pipes.
-  int spare = 0;
-  do {
-    spare = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (spare < 0) return LastError("/dev/null");
-  } while (spare <= STDERR_FILENO);
-  close(spare);
   int output[2];
   int errors[2];
   if (pipe2(output, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0) return LastError("pipe");

@@ -18,9 +18,9 @@ struct Surroundings {
   std::optional<int> exit_status;
 };
 
-// Returns twice. First in a new process: it has no variables, an empty standard input, pipes for
-// output and errors, and `folder` as its current one. Then, when that has ended, in the caller's,
-// which has passed on what was written.
+// REQUIRES: the standard streams are open. Returns twice. First in a new process: it has no
+// variables, an empty standard input, pipes for output and errors, and `folder` as its current one.
+// Then, when that has ended, in the caller's, which has passed on what was written.
 absl::StatusOr<Surroundings> EnterOwnSurroundings(const std::string& folder);
 
 }  // namespace weft
