@@ -310,29 +310,13 @@ void DynCall(Vm& vm, const uint32_t* at, WordCell* cell, bool tail) WEFT_NO_ANAL
         }
         if (fields[kGenericKind].AsFixnum() == static_cast<int64_t>(GenericKind::kMath)) {
           Word* operands = context.window - 2;
-          const MathMethod method =
-              FindMathMethod(vm, generic, ShapeOfWord(operands[0]), ShapeOfWord(operands[1]));
-          if (method.cell == nullptr) {
-            vm.scratch.set(0, operands[0]);
-            vm.scratch.set(1, operands[1]);
-            vm.scratch.set(2, generic);
-            CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMathMethod), 3, Op::kStubResumeOp);
-            return;
-          }
-          Coerce(vm, &operands[0], method.left);
-          Coerce(vm, &operands[1], method.right);
-          cell = method.cell;
+          cell = MathMethodFor(vm, at, generic, operands);
+          if (cell == nullptr) return;
           continue;
         }
         const int64_t position = fields[kGenericPosition].AsFixnum();
-        WordCell* method = FindMethod(vm, generic, ShapeOfWord(context.window[-1 - position]));
-        if (method == nullptr) {
-          vm.scratch.set(0, context.window[-1 - position]);
-          vm.scratch.set(1, generic);
-          CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
-          return;
-        }
-        cell = method;
+        cell = MethodFor(vm, at, generic, &context.window[-1 - position]);
+        if (cell == nullptr) return;
         continue;
       }
     }

@@ -30,8 +30,6 @@ void AccessSlot(Vm& vm, Context& context, Op op, uint32_t win, size_t slot) WEFT
   vm.heap().Write(object, object->field(slot), window[0]);
 }
 
-}  // namespace
-
 void Coerce(Vm& vm, Word* slot, MathCoercion coercion) WEFT_NO_ANALYSIS {
   if (coercion != MathCoercion::kToFloat || IsFloat(*slot)) return;
   double value;
@@ -44,6 +42,32 @@ void Coerce(Vm& vm, Word* slot, MathCoercion coercion) WEFT_NO_ANALYSIS {
     value = RealToDouble(*slot);
   }
   BoxFloat(vm, slot, value);
+}
+
+}  // namespace
+
+WordCell* MethodFor(Vm& vm, const uint32_t* at, Word generic, const Word* slot) WEFT_NO_ANALYSIS {
+  WordCell* cell = FindMethod(vm, generic, ShapeOfWord(*slot));
+  if (cell != nullptr) return cell;
+  vm.scratch.set(0, *slot);
+  vm.scratch.set(1, generic);
+  CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
+  return nullptr;
+}
+
+WordCell* MathMethodFor(Vm& vm, const uint32_t* at, Word generic, Word* operands) WEFT_NO_ANALYSIS {
+  const MathMethod method =
+      FindMathMethod(vm, generic, ShapeOfWord(operands[0]), ShapeOfWord(operands[1]));
+  if (method.cell == nullptr) {
+    vm.scratch.set(0, operands[0]);
+    vm.scratch.set(1, operands[1]);
+    vm.scratch.set(2, generic);
+    CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMathMethod), 3, Op::kStubResumeOp);
+    return nullptr;
+  }
+  Coerce(vm, &operands[0], method.left);
+  Coerce(vm, &operands[1], method.right);
+  return method.cell;
 }
 
 void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
@@ -72,13 +96,8 @@ void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
     cache->dispatch_slot = static_cast<uint16_t>(inputs - 1 - fields[kGenericPosition].AsFixnum());
     const Word object = context.window[win + cache->dispatch_slot];
     const uint32_t shape = ShapeOfWord(object);
-    cell = FindMethod(vm, cache->generic, shape);
-    if (cell == nullptr) {
-      vm.scratch.set(0, context.window[win + cache->dispatch_slot]);
-      vm.scratch.set(1, cache->generic);
-      CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
-      return;
-    }
+    cell = MethodFor(vm, at, cache->generic, &context.window[win + cache->dispatch_slot]);
+    if (cell == nullptr) return;
     if (cache->epoch != vm.cells().dispatch_epoch()) {
       cache->epoch = vm.cells().dispatch_epoch();
       cache->used = 0;
@@ -101,34 +120,14 @@ void GenericMiss(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
 
 void Dispatch(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
-  const Word generic = LiteralOf(at);
-  const Word object = context.window[DecodeA(*at)];
-  WordCell* cell = FindMethod(vm, generic, ShapeOfWord(object));
-  if (cell == nullptr) {
-    vm.scratch.set(0, context.window[DecodeA(*at)]);
-    vm.scratch.set(1, generic);
-    CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMethod), 2, Op::kStubResumeOp);
-    return;
-  }
-  context.pc = EntryOf(cell);
+  const WordCell* cell = MethodFor(vm, at, LiteralOf(at), &context.window[DecodeA(*at)]);
+  if (cell != nullptr) context.pc = EntryOf(cell);
 }
 
 void DispatchMath(Vm& vm, const uint32_t* at) WEFT_NO_ANALYSIS {
   Context& context = *vm.current();
-  const Word generic = LiteralOf(at);
-  Word* operands = context.window;
-  const MathMethod method =
-      FindMathMethod(vm, generic, ShapeOfWord(operands[0]), ShapeOfWord(operands[1]));
-  if (method.cell == nullptr) {
-    vm.scratch.set(0, operands[0]);
-    vm.scratch.set(1, operands[1]);
-    vm.scratch.set(2, generic);
-    CallAbove(vm, at, CellOfSpecial(vm, Special::kNoMathMethod), 3, Op::kStubResumeOp);
-    return;
-  }
-  Coerce(vm, &operands[0], method.left);
-  Coerce(vm, &operands[1], method.right);
-  context.pc = EntryOf(method.cell);
+  const WordCell* cell = MathMethodFor(vm, at, LiteralOf(at), context.window);
+  if (cell != nullptr) context.pc = EntryOf(cell);
 }
 
 }  // namespace weft::machine

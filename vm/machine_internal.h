@@ -66,7 +66,11 @@ void Deliver(Context& context, const uint32_t* at, Word result);
 void EnterBase(Vm& vm, Word* begin, Word* top, uint64_t outputs, bool dynamic_caller,
                Word callable);
 // Brings one operand of a math generic to the class that its method wants.
-void Coerce(Vm& vm, Word* slot, MathCoercion coercion) WEFT_ALLOCATES;
+// The method of a generic word for the object in a slot. Null: there is none, and no-method is
+// called.
+WordCell* MethodFor(Vm& vm, const uint32_t* at, Word generic, const Word* slot) WEFT_ALLOCATES;
+// The same for two operands, which are coerced to what the method wants.
+WordCell* MathMethodFor(Vm& vm, const uint32_t* at, Word generic, Word* operands) WEFT_ALLOCATES;
 // At least `count` items above the current base.
 bool HasItems(const Context& context, uint64_t count);
 void Underflow(Vm& vm, const uint32_t* at, Word word) WEFT_ALLOCATES;
