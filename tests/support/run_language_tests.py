@@ -35,6 +35,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 DIRECTIVE = re.compile(
@@ -115,16 +116,19 @@ class Run:
         limit = program.timeout * slow * float(os.environ.get('WEFT_TEST_PATIENCE', '1'))
         stdin = ''.join(line + '\n' for line in program.stdin).encode()
         self.timed_out = False
-        # A session of its own, so that a program that spawns others can be ended with them.
-        process = subprocess.Popen(self.line, cwd=folder, stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   start_new_session=True)
-        try:
-            out, err = process.communicate(stdin, limit)
-        except subprocess.TimeoutExpired:
-            self.timed_out = True
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
+        # A folder of its own for what it writes, as others may run the same file in another mode meanwhile; and
+        # a session of its own, so that a program that spawns others can be ended with them.
+        with tempfile.TemporaryDirectory(prefix='weft-', ignore_cleanup_errors=True) as temporary:
+            process = subprocess.Popen(self.line, cwd=folder, stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       env=dict(os.environ, TMPDIR=temporary),
+                                       start_new_session=True)
+            try:
+                out, err = process.communicate(stdin, limit)
+            except subprocess.TimeoutExpired:
+                self.timed_out = True
+                os.killpg(process.pid, signal.SIGKILL)
+                out, err = process.communicate()
         self.status = process.returncode
         self.stdout = out.decode('utf-8', 'backslashreplace')
         self.stderr = err.decode('utf-8', 'backslashreplace')
