@@ -9,9 +9,11 @@ at most five times as much, start-up apart.
 import argparse
 import os
 import re
-import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from counted import run_counted  # noqa: E402  (found by the path above)
 
 LINES = {
     'good': ': word{0} ( x y -- z ) over + {0} * nip dup 3 > [ drop 7 ] [ 2 + ] if ;',
@@ -26,12 +28,10 @@ def cost(weft, folder, kind, count):
     with open(path, 'w', encoding='ascii') as file:
         file.write('USING: accessors arrays hashtables kernel math sequences vectors ;\nIN: lines\n')
         file.writelines(LINES[kind].format(n) + '\n' for n in range(count))
-    done = subprocess.run([weft, '--stats', path], capture_output=True, text=True, timeout=300)
-    assert (done.returncode == 1) == (kind == 'bad'), done.stderr[:2000]
+    counts, errors = run_counted(weft, path, status=1 if kind == 'bad' else 0)
     if kind == 'bad':
-        assert len(re.findall(r'is wrong', done.stderr)) == count
-    return [int(re.search(rf'^{name} +(\d+)$', done.stderr, re.M).group(1))
-            for name in ('instructions', 'bytes allocated')]
+        assert len(re.findall(r'is wrong', errors)) == count
+    return counts
 
 
 def main():

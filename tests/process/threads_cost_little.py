@@ -8,10 +8,11 @@ above what they cost when they were set.
 """
 import argparse
 import os
-import re
-import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from counted import run_counted  # noqa: E402  (found by the path above)
 
 PROGRAMS = {
     # name: (source, most instructions, most bytes) of one
@@ -38,10 +39,7 @@ def cost(weft, folder, source, count):
     path = os.path.join(folder, 'threads.weft')
     with open(path, 'w', encoding='ascii') as file:
         file.write(source.format(count))
-    done = subprocess.run([weft, '--stats', path], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[:2000]
-    return [int(re.search(rf'^{name} +(\d+)$', done.stderr, re.M).group(1))
-            for name in ('instructions', 'bytes allocated')]
+    return run_counted(weft, path)[0]
 
 
 def main():

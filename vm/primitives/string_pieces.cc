@@ -35,22 +35,36 @@ void FindCuts(const StringView& string, const StringView& separators, Cuts* cuts
   cuts->push_back(string.size());
 }
 
-bool StandsAt(const StringView& string, int64_t at, const StringView& part) {
-  for (int64_t i = 0; i < part.size(); ++i) {
-    if (string.at(at + i) != part.at(i)) return false;
+// How much of `part` may still be right where a code point behind its first i + 1 is not.
+using Borders = absl::InlinedVector<int64_t, 64>;
+
+// The longest beginning of `part` that ends with `code_point`, after one of `matched`.
+int64_t NextMatched(const StringView& part, const Borders& borders, int64_t matched,
+                    uint32_t code_point) {
+  while (matched > 0 && part.at(matched) != code_point) {
+    matched = borders[static_cast<size_t>(matched - 1)];
   }
-  return true;
+  return part.at(matched) == code_point ? matched + 1 : 0;
 }
 
-// Where the part stands next, from `from` on; the size of the string if nowhere.
+// Where the part stands next, from `from` on; the size of the string if nowhere. Linear whatever
+// the strings hold, as no other thread runs meanwhile: memmem is, and the rest is Knuth, Morris and
+// Pratt's "Fast pattern matching in strings" (1977).
 int64_t FindPart(const StringView& string, int64_t from, const StringView& part) {
   if (string.width() == String::kOne && part.width() == String::kOne) {
     const void* found = memmem(string.data() + from, static_cast<size_t>(string.size() - from),
                                part.data(), static_cast<size_t>(part.size()));
     return found == nullptr ? string.size() : static_cast<const uint8_t*>(found) - string.data();
   }
-  for (int64_t at = from; at + part.size() <= string.size(); ++at) {
-    if (StandsAt(string, at, part)) return at;
+  if (part.size() == 0) return from;
+  Borders borders = {0};
+  for (int64_t i = 1; i < part.size(); ++i) {
+    borders.push_back(NextMatched(part, borders, borders.back(), part.at(i)));
+  }
+  int64_t matched = 0;
+  for (int64_t at = from; at < string.size(); ++at) {
+    matched = NextMatched(part, borders, matched, string.at(at));
+    if (matched == part.size()) return at + 1 - matched;
   }
   return string.size();
 }
