@@ -185,14 +185,14 @@ class Sorter {
     int64_t left = Get(kLeft);
     int64_t right = Get(kRight);
     int64_t to = left + right - middle;
-    for (; left < middle && right<end&& * steps> 0; --*steps) {
+    while (left < middle && right < end) {
+      if ((*steps)-- <= 0) {
+        Set(kLeft, left);
+        Set(kRight, right);
+        return false;
+      }
       const bool takes_right = RightFirst(Key(left), Key(right));
       Move(target_, to++, takes_right ? right++ : left++);
-    }
-    if (left < middle && right < end) {
-      Set(kLeft, left);
-      Set(kRight, right);
-      return false;
     }
     *steps -= end - to;
     while (left < middle) Move(target_, to++, left++);
